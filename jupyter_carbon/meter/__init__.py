@@ -1,0 +1,1 @@
+"""Readings and whose they are: the meter, the process tree, attribution."""

@@ -1,0 +1,390 @@
+"""The words of the house: frozen dataclasses and the error tree.  Imports nothing of ours.
+
+Joules and grams inside, a unit in every name.  A number that is believed rather than counted is an
+:class:`Interval`: the 5 %, 50 % and 95 % of our belief.  Nothing here reads a clock, a file or a device.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Component = Literal["cpu", "dram", "ram", "gpu"]
+Quality = Literal["measured", "modelled", "assumed"]
+Status = Literal["ok", "error", "interrupted", "crashed"]
+Basis = Literal["lifecycle", "direct"]
+Method = Literal["average", "marginal"]
+IntensityStatus = Literal["actual", "estimated", "forecast", "yearly"]
+
+
+# --- errors ------------------------------------------------------------------------------------------------
+
+
+class CarbonError(Exception):
+    """Anything that jupyter_carbon raises on purpose."""
+
+
+class SourceUnavailable(CarbonError):
+    """A power source is not here or may not be read; the message says the cause and the remedy."""
+
+
+class IntensityUnavailable(CarbonError):
+    """No carbon intensity is known for this place and time."""
+
+
+class UnknownRegion(CarbonError):
+    """No such region; the message names near matches."""
+
+
+class UnknownHardware(CarbonError):
+    """No such device; the message names near matches."""
+
+
+class LedgerError(CarbonError):
+    """The ledger cannot be read or written; the message says why and what still works."""
+
+
+# --- numbers with a range ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where a number lies: 5 %, 50 % and 95 % of our belief.
+
+    >>> Interval(8, 10, 12).scaled(2)
+    Interval(low=16, likely=20, high=24)
+    """
+
+    low: float
+    likely: float
+    high: float
+
+    @classmethod
+    def exact(cls, value: float) -> Interval:
+        """A number that is known, or whose doubt is carried elsewhere."""
+        return cls(value, value, value)
+
+    def scaled(self, factor: float) -> Interval:
+        """The same belief in another unit; `factor` is exact and not negative."""
+        return Interval(self.low * factor, self.likely * factor, self.high * factor)
+
+    def __mul__(self, other: Interval) -> Interval:
+        """Product of two independent factors, neither negative: their relative spreads add like the sides of a
+        right angle (log-normal factors).  A low end of zero stays zero."""
+        likely = self.likely * other.likely
+        if likely <= 0.0:
+            return Interval(0.0, likely, self.high * other.high)
+        low, high = 0.0, self.high * other.high
+        if self.low > 0.0 and other.low > 0.0:
+            low = likely * math.exp(-math.hypot(math.log(self.likely / self.low), math.log(other.likely / other.low)))
+        if self.high > 0.0 and other.high > 0.0:
+            high = likely * math.exp(math.hypot(math.log(self.high / self.likely), math.log(other.high / other.likely)))
+        return Interval(low, likely, high)
+
+    def __add__(self, other: Interval) -> Interval:
+        """Sum of two independent numbers: their absolute spreads add like the sides of a right angle."""
+        likely = self.likely + other.likely
+        return Interval(
+            likely - math.hypot(self.likely - self.low, other.likely - other.low),
+            likely,
+            likely + math.hypot(self.high - self.likely, other.high - other.likely),
+        )
+
+    def plus_together(self, other: Interval) -> Interval:
+        """Sum of two numbers that err in the same direction (the same source, the same model): ends add."""
+        return Interval(self.low + other.low, self.likely + other.likely, self.high + other.high)
+
+
+ZERO = Interval(0.0, 0.0, 0.0)
+ONE = Interval(1.0, 1.0, 1.0)
+
+
+# --- power: what is counted --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One thing whose joules are counted: a CPU package, the memory, a GPU.
+
+    `device` is unique on the machine and ends in the index (``package-0``, ``gpu1``).  `resolution_j` is the
+    counter's own step in joules, `step_s` how often it moves (0: at every look).  `spread` is the factor between
+    what the source says and the truth, as far as the source's bias is known.
+    """
+
+    component: Component
+    device: str
+    source: str
+    quality: Quality
+    resolution_j: float
+    step_s: float = 0.0
+    spread: Interval = ONE
+
+    def __hash__(self) -> int:
+        """By device alone: domains are dictionary keys on the cell's path."""
+        return hash(self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All counters at one moment; every number is cumulative and never falls.
+
+    `t_s` is the monotonic clock.  `tree_cpu_s` are the CPU seconds of the kernel's process tree, `machine_busy_s`
+    those of the whole machine (steal and iowait left out).  `gpu_busy_s` holds, by device, the SM-seconds of our
+    processes and of everybody, where the driver tells them.
+    """
+
+    t_s: float
+    energy_j: Mapping[Domain, float]
+    tree_cpu_s: float
+    machine_busy_s: float
+    gpu_busy_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+GpuPresence = Literal["alone", "shared", "absent", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The difference of two readings: what the whole machine did, and how much of its CPU time was ours.
+
+    `idle_w` is the machine's idle power by device, as far as it was learned (missing: ask the tables).
+    `recent_w` is the power of a device over its last well-resolved interval and `j_per_cpu_s` its active joules per
+    busy CPU second, both for windows below the counter's step.
+    `gpu_presence` says who computed on a device.  `flags` tell every fault of these seconds.
+    """
+
+    duration_s: float
+    energy_j: Mapping[Domain, float]
+    tree_cpu_s: float
+    machine_busy_s: float
+    idle_w: Mapping[str, float] = field(default_factory=dict)
+    recent_w: Mapping[str, float] = field(default_factory=dict)
+    j_per_cpu_s: Mapping[str, float] = field(default_factory=dict)
+    gpu_busy_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    gpu_presence: Mapping[str, GpuPresence] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One domain's part of a window: ours, the idle in it, and the machine's.  Joules at the device."""
+
+    domain: Domain
+    energy_j: Interval
+    idle_energy_j: Interval
+    machine_energy_j: Interval
+    resolution_j: float
+
+
+# --- from joules to the planet -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CarbonIntensity:
+    """Grams of CO2-equivalent per kWh of electricity, in one place over one span of time.
+
+    `start` and `end` are ISO 8601 in UTC (`None` for a yearly figure); `basis`, `method` and `status` are never
+    mixed in a sum.
+    """
+
+    gco2e_per_kwh: Interval
+    region: str
+    name: str
+    basis: Basis
+    method: Method
+    status: IntensityStatus
+    source: str
+    year: int | None
+    start: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WallModel:
+    """`wall = factor * devices + base_w * seconds`: supply losses, and board, fans and disks, for one chassis kind."""
+
+    kind: str
+    factor: Interval
+    base_w: Interval
+    quality: Quality
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What turns counted joules into a footprint, and stays the same over many cells.
+
+    `idle_share` is the part of the machine's idle power (CPU, memory, board) that is this kernel's by allotment,
+    `idle_w` the tables' idle power by device (used until it is learned), `gpus_allotted` the devices whose idle
+    is ours, `power_limit_w` the most a device can draw.  `embodied_gco2e_per_h` is already our share.
+    """
+
+    domains: tuple[Domain, ...]
+    n_cpu: int
+    idle_share: float
+    idle_w: Mapping[str, float]
+    power_limit_w: Mapping[str, float]
+    gpus_allotted: tuple[str, ...]
+    wall: WallModel
+    pue: Interval
+    pue_source: str
+    intensity: CarbonIntensity
+    embodied_gco2e_per_h: Interval | None = None
+    embodied_source: str | None = None
+    water_l_per_kwh: Interval | None = None
+    water_source: str | None = None
+    flags: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Context:
+        """The inverse of :meth:`to_dict`."""
+        wall = data["wall"]
+        return cls(
+            **{
+                **data,
+                "domains": tuple(Domain(**{**d, "spread": Interval(**d["spread"])}) for d in data["domains"]),
+                "gpus_allotted": tuple(data["gpus_allotted"]),
+                "wall": WallModel(
+                    **{**wall, "factor": Interval(**wall["factor"]), "base_w": Interval(**wall["base_w"])}
+                ),
+                "pue": Interval(**data["pue"]),
+                "intensity": intensity_from_dict(data["intensity"]),
+                "embodied_gco2e_per_h": _interval(data["embodied_gco2e_per_h"]),
+                "water_l_per_kwh": _interval(data["water_l_per_kwh"]),
+                "flags": tuple(data["flags"]),
+            }
+        )
+
+
+def intensity_from_dict(data: Mapping[str, Any]) -> CarbonIntensity:
+    """The inverse of `dataclasses.asdict` for a :class:`CarbonIntensity`."""
+    return CarbonIntensity(**{**data, "gco2e_per_kwh": Interval(**data["gco2e_per_kwh"])})
+
+
+def _interval(data: Mapping[str, float] | None) -> Interval | None:
+    return None if data is None else Interval(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a window costs, ours: wall joules, facility kWh, grams and litres.  `None` is unknown, never zero."""
+
+    energy_j: Interval
+    idle_energy_j: Interval
+    machine_energy_j: Interval
+    wall_energy_j: Interval
+    facility_energy_kwh: Interval
+    operational_gco2e: Interval
+    embodied_gco2e: Interval | None
+    water_l: Interval | None
+
+
+# --- a cell run --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CellRun:
+    """Which run this is.  `started_at` is seconds since the epoch (UTC).  The code is a hash, never text."""
+
+    id: str
+    session_id: str
+    cell_id: str | None
+    notebook: str | None
+    label: str | None
+    execution_count: int | None
+    started_at: float
+    source_sha1: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """One row of the ledger: a run, how it ended, its joules by component and its footprint.
+
+    `shares` and `footprint` are ours and the machine's, as their own names say; `flags` hold every doubt.
+    """
+
+    run: CellRun
+    duration_s: float
+    status: Status
+    shares: tuple[Share, ...]
+    footprint: Footprint
+    pue: Interval
+    intensity: CarbonIntensity
+    flags: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public form: flat names with units, intervals as ``{"low", "likely", "high"}``, times in ISO 8601."""
+        return {
+            **asdict(self.run),
+            "started_at": _iso(self.run.started_at),
+            "duration_s": self.duration_s,
+            "status": self.status,
+            **asdict(self.footprint),
+            "components": [
+                {
+                    "component": s.domain.component,
+                    "device": s.domain.device,
+                    "source": s.domain.source,
+                    "quality": s.domain.quality,
+                    "energy_j": asdict(s.energy_j),
+                    "idle_energy_j": asdict(s.idle_energy_j),
+                    "machine_energy_j": asdict(s.machine_energy_j),
+                    "resolution_j": s.resolution_j,
+                }
+                for s in self.shares
+            ],
+            "pue": asdict(self.pue),
+            "intensity": asdict(self.intensity),
+            "flags": list(self.flags),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CellRecord:
+        """The inverse of :meth:`to_dict` (a domain's `step_s` and `spread` are not part of a record)."""
+        return cls(
+            run=CellRun(
+                **{
+                    **{k: data[k] for k in CellRun.__slots__},
+                    "started_at": _epoch(data["started_at"]),
+                }
+            ),
+            duration_s=data["duration_s"],
+            status=data["status"],
+            shares=tuple(
+                Share(
+                    Domain(c["component"], c["device"], c["source"], c["quality"], c["resolution_j"]),
+                    Interval(**c["energy_j"]),
+                    Interval(**c["idle_energy_j"]),
+                    Interval(**c["machine_energy_j"]),
+                    c["resolution_j"],
+                )
+                for c in data["components"]
+            ),
+            footprint=Footprint(
+                **{
+                    k: Interval(**data[k]) if isinstance(data[k], Mapping) else data[k]
+                    for k in Footprint.__slots__
+                }
+            ),
+            pue=Interval(**data["pue"]),
+            intensity=intensity_from_dict(data["intensity"]),
+            flags=tuple(data["flags"]),
+        )
+
+
+def _iso(epoch_s: float) -> str:
+    from datetime import datetime, timezone  # noqa: PLC0415  (a record is told far from the cell's path)
+
+    return datetime.fromtimestamp(epoch_s, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _epoch(iso: str) -> float:
+    from datetime import datetime  # noqa: PLC0415
+
+    return datetime.fromisoformat(iso.replace("Z", "+00:00")).timestamp()

@@ -1,0 +1,1 @@
+"""Everything that knows IPython: hooks, magics, the badge."""

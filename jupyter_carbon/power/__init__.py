@@ -1,0 +1,52 @@
+"""JOULES.  A power source answers one question: how many joules have you counted so far?
+
+A source is one class in one file: `open`, `energy_j`, `close`.  Wraparound, microjoules, watts, vendors and
+permissions stay inside it.  Add one: a file here, a line in :data:`SOURCES`, a test on a fake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+from jupyter_carbon.model import Component, Domain, GpuPresence
+from jupyter_carbon.power.counter import FaultLog
+from jupyter_carbon.power.host import Host
+
+
+class PowerSource(Protocol):
+    """Cumulative joules of some devices.
+
+    `domains` is fixed at `open`; `energy_j` gives one number for each of them at every call, never falling and
+    never raising: a fault is filled with the expected power, and noted in `faults` with its seconds.
+    `idle_w` (from tables) and `power_limit_w` are by device.
+    """
+
+    name: ClassVar[str]
+    components: ClassVar[tuple[Component, ...]]
+    domains: tuple[Domain, ...]
+    faults: FaultLog
+    idle_w: Mapping[str, float]
+    power_limit_w: Mapping[str, float]
+
+    @classmethod
+    def open(cls, host: Host) -> PowerSource:
+        """Look the devices up once and keep them open; raises `SourceUnavailable` with the cause and the remedy."""
+
+    def energy_j(self) -> Mapping[Domain, float]:
+        """Joules counted so far, by domain."""
+
+    def close(self) -> None:
+        """Give descriptors and handles back."""
+
+
+class GpuSource(PowerSource, Protocol):
+    """A source that also knows whose work a device does."""
+
+    allotted: tuple[str, ...]
+
+    def busy_s(self, pids: frozenset[int]) -> Mapping[str, tuple[float, float]]:
+        """By device, cumulative SM-seconds of `pids` and of everybody; a device the driver is silent on is absent."""
+
+    def presence(self, pids: frozenset[int]) -> Mapping[str, GpuPresence]:
+        """By device, who has a compute context there now."""
