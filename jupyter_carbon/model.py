@@ -142,13 +142,16 @@ class Reading:
     gpu_busy_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
-GpuPresence = Literal["alone", "shared", "absent", "unknown"]
+GpuPresence = Literal["alone", "shared", "absent", "empty", "unknown"]
+"""Who computes on a device: only we; we and others; only others; nobody; the driver does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """The difference of two readings: what the whole machine did, and how much of its CPU time was ours.
 
+    `duration_s` are the seconds charged; `elapsed_s` how long the cell took, which is more where several cells ran
+    at the same time and shared the seconds (`None`: the same).
     `idle_w` is the machine's idle power by device, as far as it was learned (missing: ask the tables).
     `recent_w` is the power of a device over its last well-resolved interval and `j_per_cpu_s` its active joules per
     busy CPU second, both for windows below the counter's step.
@@ -165,6 +168,7 @@ class Window:
     gpu_busy_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     gpu_presence: Mapping[str, GpuPresence] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    elapsed_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +220,15 @@ class WallModel:
 class Context:
     """What turns counted joules into a footprint, and stays the same over many cells.
 
-    `idle_share` is the part of the machine's idle power (CPU, memory, board) that is this kernel's by allotment,
-    `idle_w` the tables' idle power by device (used until it is learned), `gpus_allotted` the devices whose idle
+    `idle_share` is the part of the machine's idle power (CPU, board) that is this kernel's by allotment, `ram_share`
+    the part of the memory counted, `idle_w` the tables' idle power by device (used until it is learned), `gpus_allotted` the devices whose idle
     is ours, `power_limit_w` the most a device can draw.  `embodied_gco2e_per_h` is already our share.
     """
 
     domains: tuple[Domain, ...]
     n_cpu: int
     idle_share: float
+    ram_share: float
     idle_w: Mapping[str, float]
     power_limit_w: Mapping[str, float]
     gpus_allotted: tuple[str, ...]

@@ -1,0 +1,168 @@
+"""Whose energy: one pure function from a machine's window to this kernel's part of it.
+
+Per device, the machine's joules E over T seconds split into idle `I = min(E, idle_w * T)` and active `A = E - I`.
+Idle goes by allotment, active by work: CPU seconds of the kernel's process tree over the machine's, SM-seconds on a
+GPU.  The parts of all kernels never add up to more than the machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+from jupyter_carbon.model import ONE, Context, Domain, Interval, Share, Window
+
+TICK_S = 0.01
+"""/proc counts other processes' CPU time in ticks of 10 ms (USER_HZ, proc(5))."""
+
+COARSE_S = 0.2
+"""Below this the machine's busy seconds are interpolated, not counted (`power/cpu_time.py`)."""
+
+IDLE_LEARNED = Interval(0.9, 1.0, 1.1)
+IDLE_FROM_TABLE = Interval(0.33, 1.0, 2.0)
+"""Idle power over its likely value: a learned one moves with temperature; the tables' 0.15 TDP lies in 0.05 to 0.30."""
+
+
+def attribute(window: Window, context: Context) -> tuple[tuple[Share, ...], tuple[str, ...]]:
+    """Every domain's part of the window that is ours, and the doubts as flags (``"kind:device"``)."""
+    flags: list[str] = []
+    shares = []
+    for domain in context.domains:
+        if domain not in window.energy_j:
+            continue
+        shares.append(_share(domain, window, context, flags))
+    return tuple(shares), tuple(flags)
+
+
+def _share(domain: Domain, window: Window, context: Context, flags: list[str]) -> Share:
+    device = domain.device
+    learned = device in window.idle_w
+    idle_w = window.idle_w[device] if learned else context.idle_w.get(device, 0.0)
+    counted_j, resolution_j, step_j = _counted(domain, window)
+    if domain.step_s > 0.0 and _unresolved(domain, window):
+        flags.append(f"below-resolution:{device}")
+        quality = "modelled" if domain.quality == "measured" else domain.quality
+        domain = replace(domain, quality=quality)
+        energy_j = modelled_j(domain, window, context, idle_w)
+        machine = Interval(0.0, energy_j, max(energy_j, counted_j + resolution_j))
+    else:
+        energy_j = counted_j
+        machine = _spread(energy_j, [(step_j, step_j)], domain.spread)
+
+    ratio = IDLE_LEARNED if learned else IDLE_FROM_TABLE
+    idle_w_range = ratio.scaled(idle_w * window.duration_s)
+    idle_j = min(energy_j, idle_w_range.likely)
+    work = _work(domain, window, context, flags)
+    allotted = _allotted(domain, window, context)
+
+    def ours(idle: float, work_share: float) -> float:
+        return idle * allotted + (energy_j - idle) * work_share
+
+    likely = ours(idle_j, work.likely)
+    by_idle = [ours(min(energy_j, end), work.likely) for end in (idle_w_range.low, idle_w_range.high)]
+    doubts = [
+        (likely - ours(idle_j, work.low), ours(idle_j, work.high) - likely),
+        (likely - min(likely, *by_idle), max(likely, *by_idle) - likely),
+    ]
+    if energy_j > 0.0:
+        part = likely / energy_j
+        doubts.append(((energy_j - machine.low) * part, (machine.high - energy_j) * part))
+    mine = _spread(likely, doubts, ONE)
+    mine = Interval(mine.low, mine.likely, min(mine.high, machine.high))
+    ours_idle = idle_j * allotted
+    idle = Interval(
+        min(mine.low, idle_w_range.low * allotted, ours_idle),
+        ours_idle,
+        max(ours_idle, min(mine.high, idle_w_range.high * allotted)),
+    )
+    return Share(domain, mine, idle, machine, resolution_j)
+
+
+def _counted(domain: Domain, window: Window) -> tuple[float, float, float]:
+    """Joules counted, the counter's step in this window, and how far both edges can be off together."""
+    counted_j = window.energy_j[domain]
+    if domain.step_s <= 0.0:
+        return counted_j, domain.resolution_j, 0.0
+    power_w = counted_j / window.duration_s if window.duration_s > domain.step_s else 0.0
+    power_w = max(power_w, window.recent_w.get(domain.device, 0.0))
+    resolution_j = max(domain.resolution_j, domain.step_s * power_w)
+    # Each edge is late by a uniform part of one step: their difference is triangular over +- one step, and 90 % of a
+    # triangle lie within 0.684 of its half-width.
+    return counted_j, resolution_j, 0.684 * resolution_j
+
+
+def _unresolved(domain: Domain, window: Window) -> bool:
+    """Shorter than the counter's step, or so short that it has not moved yet."""
+    return window.duration_s < domain.step_s or (
+        window.energy_j[domain] <= 0.0 and window.duration_s < 4.0 * domain.step_s
+    )
+
+
+def modelled_j(domain: Domain, window: Window, context: Context, idle_w: float) -> float:
+    """What a domain's machine energy should be, from CPU seconds and the power seen lately: for windows its counter
+    cannot resolve."""
+    if domain.component == "cpu":
+        per_cpu_s = window.j_per_cpu_s.get(domain.device)
+        if per_cpu_s is None:
+            per_cpu_s = max(0.0, context.power_limit_w.get(domain.device, idle_w) - idle_w) / context.n_cpu
+        busy_s = max(window.tree_cpu_s, window.machine_busy_s)
+        return idle_w * window.duration_s + per_cpu_s * busy_s
+    return max(idle_w, window.recent_w.get(domain.device, 0.0)) * window.duration_s
+
+
+def _allotted(domain: Domain, window: Window, context: Context) -> float:
+    """The part of the idle energy that is ours."""
+    if domain.component == "ram":
+        return context.ram_share
+    if domain.component != "gpu":
+        return context.idle_share
+    presence = window.gpu_presence.get(domain.device, "unknown")
+    if presence == "alone":
+        return 1.0
+    if presence == "empty" or (presence in ("shared", "unknown") and domain.device in context.gpus_allotted):
+        return context.ram_share
+    # Only others compute there: it is ours just where nobody else of us could be meant by the allotment.
+    return 1.0 if domain.device in context.gpus_allotted and context.ram_share == 1.0 else 0.0
+
+
+def _work(domain: Domain, window: Window, context: Context, flags: list[str]) -> Interval:
+    """The part of the active energy that is ours."""
+    if domain.component == "ram":
+        return Interval.exact(context.ram_share)
+    if domain.component == "gpu":
+        return _gpu_work(domain.device, window, flags)
+    own_s = window.tree_cpu_s
+    if own_s <= 0.0:
+        return Interval.exact(0.0)
+    busy_s = max(window.machine_busy_s, own_s)
+    others_s = busy_s - own_s
+    if window.duration_s < COARSE_S:
+        least_s, most_s = 0.0, 2.0 * others_s + TICK_S
+    else:
+        least_s, most_s = max(0.0, others_s - 2.0 * TICK_S), others_s + 2.0 * TICK_S
+    return Interval(own_s / (own_s + most_s), own_s / busy_s, own_s / (own_s + least_s))
+
+
+def _gpu_work(device: str, window: Window, flags: list[str]) -> Interval:
+    presence = window.gpu_presence.get(device, "unknown")
+    if presence == "alone":
+        return ONE
+    if presence in ("absent", "empty"):
+        return Interval.exact(0.0)
+    own_s, all_s = window.gpu_busy_s.get(device, (0.0, 0.0))
+    if all_s > 0.0 and (own_s > 0.0 or presence == "shared"):
+        # The driver's samples are per mille of a second apart and whole per cents: a twentieth of either side.
+        part = min(1.0, own_s / all_s)
+        return Interval(part * 0.95, part, min(1.0, part * 1.05))
+    flags.append(f"gpu-share-unknown:{device}")
+    return Interval(0.0, 0.5, 1.0)
+
+
+def _spread(likely: float, doubts: Iterable[tuple[float, float]], factor: Interval) -> Interval:
+    """`likely` with independent doubts (absolute, down and up) and a factor, added like the sides of a right angle."""
+    downs, ups = [likely * (1.0 - factor.low)], [likely * (factor.high - 1.0)]
+    for down, up in doubts:
+        downs.append(down)
+        ups.append(up)
+    return Interval(max(0.0, likely - math.hypot(*downs)), likely, likely + math.hypot(*ups))
