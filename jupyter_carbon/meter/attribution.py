@@ -40,8 +40,9 @@ def _share(domain: Domain, window: Window, context: Context, flags: list[str]) -
     learned = device in window.idle_w
     idle_w = window.idle_w[device] if learned else context.idle_w.get(device, 0.0)
     counted_j, resolution_j, step_j = _counted(domain, window)
-    if domain.step_s > 0.0 and _unresolved(domain, window):
-        flags.append(f"below-resolution:{device}")
+    doubt = _unresolved(domain, window)
+    if doubt is not None:
+        flags.append(f"{doubt}:{device}")
         quality = "modelled" if domain.quality == "measured" else domain.quality
         domain = replace(domain, quality=quality)
         energy_j = modelled_j(domain, window, context, idle_w)
@@ -92,11 +93,17 @@ def _counted(domain: Domain, window: Window) -> tuple[float, float, float]:
     return counted_j, resolution_j, 0.684 * resolution_j
 
 
-def _unresolved(domain: Domain, window: Window) -> bool:
-    """Shorter than the counter's step, or so short that it has not moved yet."""
-    return window.duration_s < domain.step_s or (
-        window.energy_j[domain] <= 0.0 and window.duration_s < 4.0 * domain.step_s
-    )
+def _unresolved(domain: Domain, window: Window) -> str | None:
+    """Why the counter cannot tell this window, if it cannot: shorter than its step, not moved yet, or stuck.
+
+    A GPU that is asleep counts nothing, and rightly; a CPU package or memory that works never does.
+    """
+    if domain.step_s <= 0.0:
+        return None
+    still = window.energy_j[domain] <= 0.0
+    if window.duration_s < domain.step_s or (still and window.duration_s < 4.0 * domain.step_s):
+        return "below-resolution"
+    return "frozen" if still and domain.component != "gpu" else None
 
 
 def modelled_j(domain: Domain, window: Window, context: Context, idle_w: float) -> float:

@@ -1,0 +1,279 @@
+"""Readings at the edges of a cell, and the windows between them.
+
+A window is a subtraction.  Where cells run at the same time (subshells) each stretch between two edges is split among
+those alive in it; where none runs, the stretch belongs to the session.  What the meter learns from finished stretches
+(idle power, recent power) it learns in :meth:`Meter.learn`, off the cell's path.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from jupyter_carbon.meter.processes import ProcessTree
+from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
+from jupyter_carbon.power import GpuSource, PowerSource
+from jupyter_carbon.power.cpu_time import MachineBusy
+
+SEARCH_FROM_S = 0.05
+"""Cells longer than this have their child processes looked for once more at their end."""
+
+IDLE_FROM_S = 0.5
+IDLE_BUSY_SHARE = 0.05
+"""Idle power is learned from stretches between cells at least this long in which the machine did next to nothing."""
+
+KEPT_STRETCHES = 1024
+
+Stretch = tuple[Reading, Reading]
+
+
+class Running:
+    """A cell that is being metered: the stretches it has lived through, each with the number of cells alive in it."""
+
+    __slots__ = ("began", "closed")
+
+    def __init__(self, began: Reading) -> None:
+        self.began = began
+        self.closed: list[tuple[Reading, Reading, int]] = []
+
+
+class Meter:
+    """Reads all counters under one lock and hands out windows."""
+
+    def __init__(
+        self,
+        sources: Iterable[PowerSource],
+        tree: ProcessTree,
+        busy: MachineBusy,
+        *,
+        n_cpu: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._clock, self._tree, self._busy, self._n_cpu = clock, tree, busy, n_cpu
+        self._sources: tuple[PowerSource, ...] = tuple(sources)
+        self._gpus: tuple[GpuSource, ...] = ()
+        self._gpu_busy_s: Mapping[str, tuple[float, float]] = {}
+        self._gpu_presence: Mapping[str, GpuPresence] = {}
+        self._open: list[Running] = []
+        # Replaced whole, never changed: a window holds what was known when it was closed.
+        self._idle_w: Mapping[str, float] = {}
+        self._recent_w: Mapping[str, float] = {}
+        self._j_per_cpu_s: Mapping[str, float] = {}
+        self._idle_seen: dict[str, tuple[float, float]] = {}
+        self._between: deque[Stretch] = deque(maxlen=KEPT_STRETCHES)
+        self._to_learn: deque[Window] = deque(maxlen=KEPT_STRETCHES)
+        self._joined_s: dict[str, float] = {}
+        self._last = self._last_tick = self._read()
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """What is counted, in the order of the sources."""
+        return tuple(domain for source in self._sources for domain in source.domains)
+
+    @property
+    def sources(self) -> tuple[PowerSource, ...]:
+        """The open sources."""
+        return self._sources
+
+    @property
+    def idle_w(self) -> Mapping[str, float]:
+        """The machine's idle power by device, as far as it was learned."""
+        return self._idle_w
+
+    @property
+    def gpu_presence(self) -> Mapping[str, GpuPresence]:
+        """Who computed on each GPU at the last look."""
+        return self._gpu_presence
+
+    def add_gpus(self, source: GpuSource) -> None:
+        """Count one more source from now on (a driver that took its time to open)."""
+        pids = self._tree.pids
+        presence, busy_s = source.presence(pids), source.busy_s(pids)
+        with self._lock:
+            self._sources = (*self._sources, source)
+            self._gpus = (*self._gpus, source)
+            self._gpu_presence = {**self._gpu_presence, **presence}
+            self._gpu_busy_s = {**self._gpu_busy_s, **busy_s}
+            # Cells that run now count this source from here: their last reading gets its first value.
+            first_j = source.energy_j()
+            self._last = replace(self._last, energy_j={**self._last.energy_j, **first_j})
+            self._joined_s.update(dict.fromkeys((d.device for d in source.domains), self._clock()))
+
+    # --- the edges --------------------------------------------------------------------------------------
+
+    def begin(self) -> Running:
+        """A cell begins now."""
+        with self._lock:
+            if self._gpus and "shared" in self._gpu_presence.values():
+                self._look_at_gpus()
+            now = self._read()
+            self._close_stretch(now)
+            running = Running(now)
+            self._open.append(running)
+        return running
+
+    def end(self, running: Running) -> Window:
+        """The cell ends now; its window."""
+        if self._clock() - running.began.t_s > SEARCH_FROM_S:
+            found = self._tree.discover(at_once=True)
+            with self._lock:
+                self._tree.adopt(found)
+                self._look_at_gpus()
+        with self._lock:
+            now = self._read()
+            self._close_stretch(now)
+            if running in self._open:
+                self._open.remove(running)
+            window = self._window(running, now)
+        self._to_learn.append(window)
+        return window
+
+    def so_far(self, running: Running) -> Window:
+        """The window of a cell that still runs, up to the last tick."""
+        with self._lock:
+            now = self._last_tick
+            if now.t_s <= self._last.t_s:
+                return self._window(running, self._last)
+            return self._window(running, now, (self._last, now, len(self._open)))
+
+    # --- the ticker's part ------------------------------------------------------------------------------
+
+    def tick(self) -> Reading:
+        """Keep counters unwrapped and gauges integrated, and look for new children; off the cell's path."""
+        found = self._tree.discover()
+        with self._lock:
+            self._tree.adopt(found)
+            self._look_at_gpus()
+            self._last_tick = self._read()
+            return self._last_tick
+
+    def take_between(self) -> tuple[Window, ...]:
+        """The stretches between cells since the last call, as windows of the session; each is given once."""
+        windows = []
+        while self._between:
+            a, b = self._between.popleft()
+            windows.append(self._difference([(a, b, 1)], b.t_s - a.t_s))
+        return tuple(windows)
+
+    def learn(self, window: Window, *, idle: bool) -> None:
+        """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""
+        if window.flags or window.duration_s < IDLE_FROM_S:
+            return
+        seconds = window.duration_s
+        watts = {d: energy_j / seconds for d, energy_j in window.energy_j.items() if d.component != "ram"}
+        quiet = window.machine_busy_s <= IDLE_BUSY_SHARE * self._n_cpu * seconds
+        if idle:
+            for domain, power_w in watts.items():
+                if seconds < 10.0 * domain.step_s:
+                    continue
+                if domain.component == "gpu":
+                    # The driver does not say that a device rests: the least mean power seen is the nearest to it.
+                    self._idle_w = {
+                        **self._idle_w,
+                        domain.device: min(power_w, self._idle_w.get(domain.device, power_w)),
+                    }
+                elif quiet:
+                    seen_j, seen_s = self._idle_seen.get(domain.device, (0.0, 0.0))
+                    seen_j, seen_s = seen_j + power_w * seconds, seen_s + seconds
+                    self._idle_seen[domain.device] = (seen_j, seen_s)
+                    self._idle_w = {**self._idle_w, domain.device: seen_j / seen_s}
+            return
+        self._recent_w = {**self._recent_w, **{d.device: w for d, w in watts.items() if seconds >= 10.0 * d.step_s}}
+        if window.machine_busy_s >= 0.2:
+            per_cpu_s = {
+                d.device: max(0.0, w - self._idle_w.get(d.device, 0.0)) * seconds / window.machine_busy_s
+                for d, w in watts.items()
+                if d.component == "cpu" and d.device in self._idle_w
+            }
+            self._j_per_cpu_s = {**self._j_per_cpu_s, **per_cpu_s}
+
+    def learn_from_cells(self) -> None:
+        """What the cells since the last call have taught."""
+        while self._to_learn:
+            self.learn(self._to_learn.popleft(), idle=False)
+
+    def close(self) -> None:
+        """Close all sources."""
+        with self._lock:
+            sources, self._sources, self._gpus = self._sources, (), ()
+        for source in sources:
+            source.close()
+        self._tree.close()
+
+    # --- inside the lock --------------------------------------------------------------------------------
+
+    def _read(self) -> Reading:
+        energy_j: dict[Domain, float] = {}
+        for source in self._sources:
+            energy_j.update(source.energy_j())
+        return Reading(self._clock(), energy_j, self._tree.cpu_s(), self._busy.busy_s(), self._gpu_busy_s)
+
+    def _look_at_gpus(self) -> None:
+        if self._gpus:
+            pids = self._tree.pids
+            busy_s: dict[str, tuple[float, float]] = {}
+            presence: dict[str, GpuPresence] = {}
+            for source in self._gpus:
+                busy_s.update(source.busy_s(pids))
+                presence.update(source.presence(pids))
+            self._gpu_busy_s, self._gpu_presence = busy_s, presence
+
+    def _close_stretch(self, now: Reading) -> None:
+        last, self._last, self._last_tick = self._last, now, now
+        if not self._open:
+            self._between.append((last, now))
+        else:
+            for running in self._open:
+                running.closed.append((last, now, len(self._open)))
+
+    def _window(self, running: Running, now: Reading, *more: tuple[Reading, Reading, int]) -> Window:
+        return self._difference([*running.closed, *more], now.t_s - running.began.t_s)
+
+    def _difference(self, stretches: list[tuple[Reading, Reading, int]], elapsed_s: float) -> Window:
+        duration_s = cpu_s = busy_s = 0.0
+        energy_j: dict[Domain, float] = {}
+        flags: dict[str, None] = {}
+        gpu_busy_s: dict[str, tuple[float, float]] = {}
+        for a, b, alive in stretches:
+            part = 1.0 / alive
+            duration_s += (b.t_s - a.t_s) * part
+            cpu_s += (b.tree_cpu_s - a.tree_cpu_s) * part
+            busy_s += (b.machine_busy_s - a.machine_busy_s) * part
+            before_j = a.energy_j
+            for domain, after_j in b.energy_j.items():
+                if domain in before_j:
+                    energy_j[domain] = energy_j.get(domain, 0.0) + (after_j - before_j[domain]) * part
+            if b.gpu_busy_s is not a.gpu_busy_s:
+                for device, (own_s, all_s) in b.gpu_busy_s.items():
+                    was_own_s, was_all_s = a.gpu_busy_s.get(device, (own_s, all_s))
+                    sum_own_s, sum_all_s = gpu_busy_s.get(device, (0.0, 0.0))
+                    gpu_busy_s[device] = (
+                        sum_own_s + (own_s - was_own_s) * part,
+                        sum_all_s + (all_s - was_all_s) * part,
+                    )
+            if alive > 1:
+                flags["concurrent"] = None
+        for source in self._sources:
+            if source.faults:
+                for a, b, _ in stretches:
+                    flags.update(dict.fromkeys(source.faults.during(a.t_s, b.t_s)))
+        for device, joined_s in self._joined_s.items():
+            if any(a.t_s < joined_s <= b.t_s for a, b, _ in stretches):
+                flags[f"joined:{device}"] = None
+        return Window(
+            duration_s,
+            energy_j,
+            cpu_s,
+            busy_s,
+            self._idle_w,
+            self._recent_w,
+            self._j_per_cpu_s,
+            gpu_busy_s,
+            self._gpu_presence,
+            tuple(flags),
+            elapsed_s,
+        )

@@ -1,0 +1,301 @@
+"""CPU seconds of the kernel's process tree, cheap enough for a cell's edge.
+
+At an edge: own threads (in nanoseconds), reaped children, and kept descriptors of the children already known.  The
+search for new ones (`discover`) belongs to the ticker and to the end of longer cells.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+try:
+    from resource import RUSAGE_CHILDREN, getrusage
+except ImportError:  # Windows: os.times() has no children's time there either
+
+    def _reaped_s() -> float:
+        times = os.times()
+        return times.children_user + times.children_system
+
+else:
+
+    def _reaped_s() -> float:
+        usage = getrusage(RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+
+SCAN_COST_SHARE = 0.0005
+"""A search over all of /proc may take this share of a core; it is then done more seldom."""
+
+
+class _Child:
+    """One live descendant: a kept descriptor of its `stat`, and the CPU seconds last seen there."""
+
+    __slots__ = ("cpu_s", "descriptor", "parent", "pid")
+
+    def __init__(self, pid: int, descriptor: int) -> None:
+        self.pid, self.descriptor = pid, descriptor
+        self.cpu_s, self.parent = 0.0, 0
+
+    def read(self, tick_s: float) -> float:
+        """Own and reaped CPU seconds; raises OSError or IndexError when the process is gone."""
+        self.parent, ticks = _stat(os.pread(self.descriptor, 512, 0))
+        self.cpu_s = ticks * tick_s
+        return self.cpu_s
+
+
+def _stat(text: bytes) -> tuple[int, int]:
+    """Parent and CPU ticks (user, system, reaped user, reaped system) of a `/proc/PID/stat` line.
+
+    The command's name may hold blanks and brackets: everything counts from the last one (proc(5)).
+    """
+    fields = text[text.rindex(b")") + 2 :].split(None, 16)
+    ticks = int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])
+    return int(fields[1]), ticks
+
+
+class ProcessTree:
+    """Cumulative CPU seconds of a process, its descendants and those that each has reaped; never falling.
+
+    Where the process has a cgroup of its own (every pid there is in the tree), the cgroup's counter is used instead:
+    it also holds daemons that left the tree.
+    """
+
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        *,
+        pid: int | None = None,
+        own_cpu_s: Callable[[], float] = time.process_time,
+        reaped_s: Callable[[], float] = _reaped_s,
+        cgroup: CgroupCpu | None = None,
+    ) -> None:
+        self._proc = root / "proc"
+        self._pid = os.getpid() if pid is None else pid
+        self._own_cpu_s, self._children_reaped_s = own_cpu_s, reaped_s
+        self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+        self._children: dict[int, _Child] = {}
+        self._gone_s = 0.0
+        self._tree_s = 0.0
+        self._total_s = 0.0
+        self._cgroup = cgroup
+        self._cgroup_last_s: float | None = None
+        self._next_scan_s = 0.0
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """The process and its known descendants."""
+        return frozenset((self._pid, *self._children))
+
+    @property
+    def by_cgroup(self) -> bool:
+        """Whether the cgroup's own counter is in use."""
+        return self._cgroup_last_s is not None
+
+    def cpu_s(self) -> float:
+        """CPU seconds so far."""
+        tree_s = self._read_tree()
+        grown_s = tree_s - self._tree_s
+        self._tree_s = tree_s
+        if self._cgroup_last_s is not None:
+            usage_s = self._cgroup.cpu_s() if self._cgroup is not None else None
+            if usage_s is not None:
+                grown_s, self._cgroup_last_s = max(grown_s, usage_s - self._cgroup_last_s), usage_s
+        self._total_s += max(0.0, grown_s)
+        return self._total_s
+
+    def _read_tree(self) -> float:
+        tree_s = self._own_cpu_s() + self._children_reaped_s() + self._gone_s
+        if self._children:
+            for child in tuple(self._children.values()):
+                try:
+                    tree_s += child.read(self._tick_s)
+                except (OSError, ValueError, IndexError):
+                    tree_s += self._bury(child)
+        if tree_s < self._tree_s:  # a child reaped where nobody counts it, e.g. while SIGCHLD is ignored
+            self._gone_s += self._tree_s - tree_s
+            return self._tree_s
+        return tree_s
+
+    def _bury(self, child: _Child) -> float:
+        """Forget a child.  A parent of ours has reaped it, and counts it now; an orphan's seconds are kept."""
+        self._children.pop(child.pid, None)
+        os.close(child.descriptor)
+        if child.parent == self._pid or child.parent in self._children:
+            return 0.0
+        self._gone_s += child.cpu_s
+        return child.cpu_s
+
+    def discover(self, *, at_once: bool = False) -> list[_Child]:
+        """Descendants not known yet, for :meth:`adopt`; takes no lock and changes nothing that an edge reads.
+
+        Off the cell's path, or `at_once` at the end of a cell of more than 50 ms (a costly search is else rationed).
+        """
+        found: list[_Child] = []
+        for pid in self._descendants(at_once) if self._has_children() else ():
+            if pid in self._children:
+                continue
+            try:
+                child = _Child(pid, os.open(self._proc / str(pid) / "stat", os.O_RDONLY | os.O_CLOEXEC))
+            except OSError:  # gone since: its parent has reaped it
+                continue
+            try:
+                child.read(self._tick_s)
+            except (OSError, ValueError, IndexError):
+                os.close(child.descriptor)
+            else:
+                found.append(child)
+        return found
+
+    def adopt(self, found: list[_Child]) -> None:
+        """Count these children from now on; called under the lock of whoever calls :meth:`cpu_s`."""
+        for child in found:
+            if child.pid in self._children:
+                os.close(child.descriptor)
+            else:
+                self._children[child.pid] = child
+        self._watch_cgroup()
+
+    def _has_children(self) -> bool:
+        """Whether a search can find anything: the system says at once when a process has no child at all."""
+        if self._children or not hasattr(os, "waitid") or self._pid != os.getpid():
+            return True
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
+
+    def _descendants(self, at_once: bool) -> Iterator[int]:
+        if not (self._proc / str(self._pid)).exists():
+            yield from _psutil_descendants(self._pid)
+            return
+        try:
+            yield from _by_children_files(self._proc, self._pid)
+        except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+            now_s = time.monotonic()
+            if at_once or now_s >= self._next_scan_s:
+                yield from _by_scan(self._proc, self._pid)
+                self._next_scan_s = now_s + (time.monotonic() - now_s) / SCAN_COST_SHARE
+
+    def _watch_cgroup(self) -> None:
+        """Use the cgroup's counter from the moment that every process in it is ours."""
+        if self._cgroup is None or self._cgroup_last_s is not None:
+            return
+        members = self._cgroup.pids()
+        if members and members <= self.pids:
+            self._cgroup_last_s = self._cgroup.cpu_s()
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        children, self._children = self._children, {}
+        for child in children.values():
+            os.close(child.descriptor)
+
+
+def _by_children_files(proc: Path, pid: int) -> Iterator[int]:
+    """Descendants through `task/*/children`; raises FileNotFoundError where the kernel has no such file."""
+    pending = [pid]
+    while pending:
+        parent = pending.pop()
+        try:
+            tasks = os.listdir(proc / str(parent) / "task")
+        except OSError:
+            continue
+        for task in tasks:
+            path = proc / str(parent) / "task" / task / "children"
+            try:
+                found = [int(word) for word in path.read_bytes().split()]
+            except FileNotFoundError:
+                if path.parent.exists():
+                    raise
+                continue  # the thread has ended
+            except OSError:
+                continue
+            pending += found
+            yield from found
+
+
+def _by_scan(proc: Path, pid: int) -> Iterator[int]:
+    """Descendants through every process's parent."""
+    parents: dict[int, int] = {}
+    for name in os.listdir(proc):
+        if name.isdigit():
+            try:
+                parents[int(name)] = _stat((proc / name / "stat").read_bytes())[0]
+            except (OSError, ValueError, IndexError):
+                continue
+    family = {pid}
+    grown = True
+    while grown:
+        new = {child for child, parent in parents.items() if parent in family and child not in family}
+        family |= new
+        grown = bool(new)
+        yield from new
+
+
+def _psutil_descendants(pid: int) -> Iterator[int]:
+    """No /proc (macOS, Windows): descendants are named, but only what is reaped is counted."""
+    import psutil  # noqa: PLC0415  (off the cell's path, and only here)
+
+    try:
+        yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return
+
+
+class CgroupCpu:
+    """The CPU counter of one cgroup, through a kept descriptor."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` holds `cgroup.procs` and a counter: v2 `cpu.stat`, v1 `cpuacct.usage`; raises OSError if not."""
+        self._members = folder / "cgroup.procs"
+        self._members.stat()
+        v2 = folder / "cpu.stat"
+        path, self._second = (v2, 1e-6) if v2.exists() else (folder / "cpuacct.usage", 1e-9)
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if self.cpu_s() is None:  # a hybrid host's v2 tree has no controllers, and v1's `cpu.stat` no usage
+            os.close(self._descriptor)
+            raise FileNotFoundError(f"{path} holds no CPU usage")
+
+    def cpu_s(self) -> float | None:
+        """CPU seconds of all processes that are or were in the cgroup; `None` when it cannot be read."""
+        try:
+            words = os.pread(self._descriptor, 64, 0).split()
+            return int(words[1] if words[0] == b"usage_usec" else words[0]) * self._second
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def pids(self) -> frozenset[int]:
+        """The processes in it now; empty when it cannot be told."""
+        try:
+            return frozenset(int(pid) for pid in self._members.read_text().split())
+        except (OSError, ValueError):
+            return frozenset()
+
+
+def own_cgroup(root: Path = Path("/"), pid: str = "self") -> CgroupCpu | None:
+    """The CPU counter of this process's cgroup, where it has one (not the root of a whole machine)."""
+    mount = root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc" / pid / "cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            bases = [mount, mount / "unified"]
+        elif "cpuacct" in controllers.split(","):
+            bases = [mount / controllers, mount / "cpuacct"]
+        else:
+            continue
+        for base in bases:
+            # In a cgroup namespace the path may be told from outside it: then the mount's root is ours.
+            for folder in (base / path.lstrip("/"), base):
+                try:
+                    return CgroupCpu(folder)
+                except OSError:
+                    continue
+    return None
