@@ -1,0 +1,57 @@
+# Everything runs from the clone: environments lie in .venv and .venvs, both ignored by git.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The kernels that the tests speak to, beside .venv's own, which holds the newest ipykernel.
+KERNELS := ik-6.29 ik-7.0 ik-7.1
+ik-6.29 := "ipykernel==6.29.*" "ipython<9"
+ik-7.0 := "ipykernel==7.0.1"
+ik-7.1 := "ipykernel==7.1.*"
+
+.PHONY: run test lint format coverage bench clean
+.DELETE_ON_ERROR:
+
+# A copy is opened, so that what JupyterLab saves does not land in the clone.
+run: .venv/ok
+	@here=$$(mktemp -d) && trap 'rm -rf "$$here"' EXIT INT TERM && cp -r examples "$$here" && export PATH="$(CURDIR)/$(BIN):$$PATH" && \
+	if [ -n "$$JC_HEADLESS" ]; then \
+	  cd "$$here" && JUPYTER_CARBON_LEDGER="$$here/ledger.sqlite" jupyter carbon run examples/quickstart.ipynb; \
+	else \
+	  cd "$$here" && jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) examples/quickstart.ipynb; \
+	fi
+
+test: .venv/ok $(KERNELS:%=.venvs/%/ok)
+	$(BIN)/pytest
+
+lint: .venv/ok
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/ok
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+coverage: .venv/ok $(KERNELS:%=.venvs/%/ok)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+clean:
+	rm -rf .venv .venvs .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+
+.venv/ok: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "jupyter_carbon needs Python 3.10 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e ".[test,dev]"
+	$(BIN)/python -m ipykernel install --prefix .venvs/specs --name ik-newest >/dev/null
+	@touch $@
+
+$(KERNELS:%=.venvs/%/ok): .venvs/%/ok: pyproject.toml | .venv/ok
+	$(PYTHON) -m venv .venvs/$*
+	.venvs/$*/bin/pip install -q -e . joblib $($*)
+	.venvs/$*/bin/python -m ipykernel install --prefix .venvs/specs --name $* >/dev/null
+	@touch $@
