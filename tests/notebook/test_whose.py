@@ -3,14 +3,17 @@
 import pytest
 from kernels import KERNELS
 
-BURN = "import time; end = time.process_time() + 1.0\nwhile time.process_time() < end: pass"
-HERE = f"exec({BURN!r})"
+SECOND = "import time; end = time.process_time() + 1.0; all(time.process_time() < end for _ in iter(int, 1))"
+HALF = SECOND.replace("1.0", "0.5")
+HERE = f"exec({SECOND!r}, {{}})"
 CHILDREN = {
-    "subprocess": f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BURN!r}], check=True)",
-    "joblib": f"import joblib\njoblib.Parallel(n_jobs=2)(joblib.delayed(exec)({BURN.replace('1.0', '0.5')!r}, {{}}) for _ in range(2))",
-    "multiprocessing": f"import multiprocessing\nc = multiprocessing.get_context('fork').Process(target=exec, args=({BURN!r}, {{}}))\nc.start(); c.join()",
-    "a short shell": f"%%bash -s {{__import__('sys').executable}}\n$1 -c \"{BURN}\"",
-    "a thread": f"import threading\nt = threading.Thread(target=exec, args=({BURN!r}, {{}}))\nt.start(); t.join()",
+    "subprocess": f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {SECOND!r}], check=True)",
+    "a shell": f"import sys\n!{{sys.executable}} -c '{SECOND}'",
+    "multiprocessing": "from multiprocessing import get_context\n"
+    f"child = get_context('fork').Process(target=exec, args=({SECOND!r}, {{}}))\nchild.start(); child.join()",
+    "joblib": f"import joblib\njoblib.Parallel(n_jobs=2)(joblib.delayed(exec)({HALF!r}, {{}}) for _ in range(2))",
+    "a thread": "import threading\n"
+    f"thread = threading.Thread(target=exec, args=({SECOND!r}, {{}}))\nthread.start(); thread.join()",
 }
 
 
