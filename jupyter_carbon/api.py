@@ -1,0 +1,64 @@
+"""The public functions that need a session: `jc.measure()` and `jc.history()`."""
+
+from __future__ import annotations
+
+from contextlib import ContextDecorator
+from types import TracebackType
+
+from jupyter_carbon.footprint import record
+from jupyter_carbon.meter.meter import Running
+from jupyter_carbon.model import CarbonError, CellRecord, CellRun, Status, Window
+from jupyter_carbon.session import Cell, Session
+
+
+class measure(ContextDecorator):  # noqa: N801  (read as a verb: `with measure("load data") as cell:`)
+    """Meter a block, or each call of a function; `record` is there after the block.
+
+    Outside a metered cell the block is a row of the ledger like any cell.  Inside one it is a part of that cell, which
+    has its row already: the block has a record and no row.
+
+    >>> with measure("sum") as cell:
+    ...     total = sum(range(1000))
+    >>> cell.record.run.label
+    'sum'
+    """
+
+    def __init__(self, label: str | None = None) -> None:
+        self.label = label
+        self._record: CellRecord | None = None
+        self._cell: Cell | None = None
+        self._part: tuple[CellRun, Running] | None = None
+
+    def _recreate_cm(self) -> measure:
+        return measure(self.label)  # a function may call itself: each call has a block of its own
+
+    @property
+    def record(self) -> CellRecord:
+        """What the block has cost; raises `CarbonError` before its end."""
+        if self._record is None:
+            raise CarbonError("the block has not ended: its record is there after the `with`")
+        return self._record
+
+    def __enter__(self) -> measure:
+        session = Session.current()
+        if session.running:
+            self._part = (session.new_run(None, label=self.label), session.meter.mark())
+        else:
+            self._cell = session.begin(None, label=self.label)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        status: Status = "ok" if kind is None else "interrupted" if issubclass(kind, KeyboardInterrupt) else "error"
+        session = Session.current()
+        if self._part is not None:
+            run, running = self._part
+            window: Window = session.meter.since(running)
+            self._record = record(run, window, status, session.context())
+        elif self._cell is not None:
+            session.end(self._cell, status)
+            self._record = session.record_of(self._cell)
