@@ -27,7 +27,11 @@ class CarbonError(Exception):
 
 
 class SourceUnavailable(CarbonError):
-    """A power source is not here or may not be read; the message says the cause and the remedy."""
+    """A power source is not here or may not be read; the message says the cause, `remedy` what would mend it for good."""
+
+    def __init__(self, cause: str, remedy: str | None = None) -> None:
+        super().__init__(cause)
+        self.remedy = remedy
 
 
 class IntensityUnavailable(CarbonError):

@@ -63,10 +63,11 @@ GPU_SOURCES: tuple[str, ...] = ("nvml:Nvml", "amd_gpu:AmdGpu")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A source that is not in use, and why."""
+    """A source that is not in use, why, and what would mend it."""
 
     source: str
     reason: str
+    remedy: str | None = None
 
 
 def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSource, ...], tuple[Refusal, ...]]:
@@ -82,7 +83,7 @@ def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSourc
         try:
             source = source_class.open(host)
         except SourceUnavailable as err:
-            refusals.append(Refusal(source_class.name, str(err)))
+            refusals.append(Refusal(source_class.name, str(err), err.remedy))
             continue
         sources.append(source)
         counted.update(domain.component for domain in source.domains)
