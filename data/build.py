@@ -11,13 +11,13 @@ import argparse
 import csv
 import re
 import statistics
-import unicodedata
 import zoneinfo
 from collections.abc import Iterable
 from pathlib import Path
 
 from places import ALIASES, CODES, ISLANDS_GRID, NORDIC_ZONES, PROVINCES, STATES, ZONE_OF_CLOUD
 
+from jupyter_carbon.grid.region import place_key
 from jupyter_carbon.tables import cpu_key, gpu_words
 
 HERE = Path(__file__).parent
@@ -262,12 +262,6 @@ SITE = {
 # --- names of places ---------------------------------------------------------------------------------------
 
 
-def place_key(text: str) -> str:
-    """As `jupyter_carbon.grid.region` asks: letters and digits only, without case and accents."""
-    bare = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in bare if char.isalnum())
-
-
 def places(countries: list[Row], regions: list[Row], clouds: list[Row]) -> dict[str, list[Row]]:
     """Every word that means a region: one row a word and meaning; a word with two meanings has two rows."""
     permissive: dict[tuple[str, str], Row] = {}
@@ -306,7 +300,8 @@ def places(countries: list[Row], regions: list[Row], clouds: list[Row]) -> dict[
     for row in clouds:
         name = f"{CODES[row['provider']]} {row['region']} ({row['location']})"
         grids = " ".join(dict.fromkeys([row["zone"], row["country"]]))
-        add([row["code"], row["region"]],
+        bare = row["region"] if len(row["region"]) > 3 else ""  # "bhs" alone is the Bahamas
+        add([row["code"], bare],
             {"code": row["code"], "name": name, "country": row["country"], "provider": row["provider"], "grids": grids})
     return {
         "places.csv": list(permissive.values()),
