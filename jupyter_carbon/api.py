@@ -32,7 +32,7 @@ def history(since: datetime | str | None = None, notebook: str | Path | None = N
     return frame(ledger.records(since=moment, notebook=None if notebook is None else str(notebook)))
 
 
-class measure(ContextDecorator):  # noqa: N801  (read as a verb: `with measure("load data") as cell:`)
+class measure(ContextDecorator):
     """Meter a block, or each call of a function; `record` is there after the block.
 
     Outside a metered cell the block is a row of the ledger like any cell.  Inside one it is a part of that cell, which

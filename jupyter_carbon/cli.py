@@ -49,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     def of_ledger(command: argparse.ArgumentParser) -> None:
-        command.add_argument("--ledger", help="path of the ledger (default: JUPYTER_CARBON_LEDGER, or Jupyter's data directory)")
+        command.add_argument(
+            "--ledger", help="path of the ledger (default: JUPYTER_CARBON_LEDGER, or Jupyter's data directory)"
+        )
         command.add_argument("--since", type=_since, help="only runs from this ISO 8601 date or time on")
         command.add_argument("--notebook", help="only runs of this notebook (its path, or the end of it)")
 
@@ -78,7 +80,9 @@ def _since(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as err:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date or time like 2026-11-21 or 2026-11-21T10:00Z") from err
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a date or time like 2026-11-21 or 2026-11-21T10:00Z"
+        ) from err
     return moment if moment.tzinfo else moment.astimezone(timezone.utc)
 
 
@@ -135,7 +139,7 @@ def _run(options: argparse.Namespace) -> int:
 
     path = options.path.resolve()
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as err:
         raise CarbonError(f"{options.path} is not a notebook that can be read: {err}") from err
     began = datetime.now(timezone.utc)
@@ -153,7 +157,7 @@ def _run(options: argparse.Namespace) -> int:
     except CellExecutionError as err:
         failed = str(err)
     if options.output is not None:
-        nbformat.write(notebook, options.output)
+        nbformat.write(notebook, options.output)  # type: ignore[no-untyped-call]
     records = list(_ledger(options).records(since=began, notebook=str(path)))
     if options.json:
         _print_json([record.to_dict() for record in records])

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from jupyter_carbon.footprint import NOTHING, Totals, footprint, record
 from jupyter_carbon.grid import region as regions
@@ -41,10 +41,13 @@ from jupyter_carbon.model import (
     UnknownRegion,
     Window,
 )
-from jupyter_carbon.power import GPU_SOURCES, GpuSource, Refusal, detect
+from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
 from jupyter_carbon.power.host import Host, wall_model
 from jupyter_carbon.report.doctor import Finding, examine
 from jupyter_carbon.settings import Carbon
+
+if TYPE_CHECKING:
+    from jupyter_carbon.ledger.book import Ledger
 
 log = logging.getLogger("jupyter_carbon")
 
@@ -122,6 +125,7 @@ class Session:
         self._gpus_looked_for = threading.Event()
         self.ledger_path = _ledger_path(settings)
         self._journal = self._open_journal() if recording else None
+        self._ledger: Ledger | None = None
         self._ticker = Ticker(self._tick, self._has_work, first=self._open_gpus)
         if not self._ticker.start():
             self.warnings.append("threads cannot be started here: cells are metered at their edges only")
@@ -160,9 +164,7 @@ class Session:
     ) -> CellRun:
         """A name for a run that begins now."""
         sha1 = source and hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return CellRun(
-            run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1 or None
-        )
+        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1 or None)
 
     @property
     def running(self) -> bool:
@@ -178,7 +180,9 @@ class Session:
             window = replace(window, flags=window.flags + flags)
         cell.window, cell.status = window, status
         context = self.context(cell.region)
-        if context is not cell.context:  # a GPU has joined, or the settings have changed: the run is told with the new one
+        if (
+            context is not cell.context
+        ):  # a GPU has joined, or the settings have changed: the run is told with the new one
             self._write_begin(cell.run, context)
             cell.context = context
         if self._journal is not None:
@@ -241,7 +245,9 @@ class Session:
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
         trouble = self._journal.trouble if self._journal is not None else None
-        ledger = Finding("ledger", "problem" if trouble else "good", f"{self.ledger_path}{f': {trouble}' if trouble else ''}")
+        ledger = Finding(
+            "ledger", "problem" if trouble else "good", f"{self.ledger_path}{f': {trouble}' if trouble else ''}"
+        )
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
             ledger,
@@ -286,7 +292,18 @@ class Session:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        raise NotImplementedError
+        """Move finished runs from the journal into the ledger."""
+        if self._journal is None:
+            return
+        if self._ledger is None:
+            # SQLite has no business on a cell's path, not even its import.
+            from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
+
+            self._ledger = Ledger.open(self.ledger_path)
+        try:
+            self._ledger.drain(self._journal)
+        except LedgerError as err:
+            self._warn(err)
 
     def _open_gpus(self) -> None:
         """On the ticker's thread, once: a driver may take seconds to answer."""
@@ -329,7 +346,7 @@ class Session:
                     refused = ("region-refused",)
                     if str(err) not in self.warnings:
                         self.warnings.append(str(err))
-        place = regions.guess(self._root, self._environ)
+        place = regions.guess(root=self._root, environ=self._environ)
         guessed = {"time zone": ("region-guessed",), "default": ("region-unknown",)}.get(place.how, ())
         return place, refused + guessed
 

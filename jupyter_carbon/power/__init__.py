@@ -7,13 +7,13 @@ permissions stay inside it.  Add one: a file here, a line in :data:`SOURCES`, a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, Protocol, cast
 
 from jupyter_carbon.model import Component, Domain, GpuPresence, SourceUnavailable
 from jupyter_carbon.power.counter import FaultLog
 from jupyter_carbon.power.host import Host
+from jupyter_carbon.value import value
 
 
 class PowerSource(Protocol):
@@ -61,7 +61,7 @@ GPU_SOURCES: tuple[str, ...] = ("nvml:Nvml", "amd_gpu:AmdGpu")
 """Opened on the ticker's thread: a driver may take seconds to answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refusal:
     """A source that is not in use, why, and what would mend it."""
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from jupyter_carbon.model import Context
 from jupyter_carbon.power import PowerSource, Refusal
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.report.summary import COMPONENTS, place
+from jupyter_carbon.value import value
 
 Health = Literal["good", "note", "problem"]
 
 SIGNS: dict[Health, str] = {"good": "ok     ", "note": "note   ", "problem": "PROBLEM"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
     """One thing looked at: `topic` in a word, `text` in a sentence, `remedy` where there is something to do."""
 
@@ -57,7 +57,8 @@ def _of_machine(host: Host) -> Finding:
     kind = "virtual machine" if host.is_vm else host.chassis
     text = (
         f"{host.cpu_model or 'unknown CPU'}, {host.logical_cpus} logical CPUs, {host.ram_gb:.1f} GB ({kind}); rated "
-        f"{host.tdp_w:.0f} W ({host.tdp_source}); allotted here {host.allotted_cpus:g} CPUs, {host.allotted_ram_gb:.1f} GB"
+        f"{host.tdp_w:.0f} W ({host.tdp_source}); allotted here {host.allotted_cpus:g} CPUs and "
+        f"{host.allotted_ram_gb:.1f} GB"
     )
     if host.tdp_known:
         return Finding("machine", "good", text)

@@ -29,7 +29,9 @@ def context(*domains: Domain, **changes: object) -> Context:
         wall=WallModel("desktop", Interval(1, 1, 1), Interval(0, 0, 0), "assumed", "test"),
         pue=Interval(1, 1, 1),
         pue_source="test",
-        intensity=CarbonIntensity(Interval(90, 100, 110), "XX", "Nowhere", "lifecycle", "average", "yearly", "test", 2025),
+        intensity=CarbonIntensity(
+            Interval(90, 100, 110), "XX", "Nowhere", "lifecycle", "average", "yearly", "test", 2025
+        ),
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 

@@ -67,9 +67,7 @@ class Bench:
         self.now_s = self.own_s = self.busy_cpu_s = 0.0
         self.counter = Counter()
         tree = ProcessTree(own_cpu_s=lambda: self.own_s, reaped_s=lambda: 0.0)
-        busy = MachineBusy(
-            lambda: self.busy_cpu_s, cpus=4, clock=lambda: self.now_s, own_cpu=lambda: self.own_s
-        )
+        busy = MachineBusy(lambda: self.busy_cpu_s, cpus=4, clock=lambda: self.now_s, own_cpu=lambda: self.own_s)
         self.meter = Meter([self.counter], tree, busy, n_cpu=4, clock=lambda: self.now_s)
 
     def passes(self, seconds: float, joules: float, *, own_s: float = 0.0, busy_s: float = 0.0) -> None:
