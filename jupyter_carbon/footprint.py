@@ -1,12 +1,13 @@
 """From joules at the devices to the wall, the facility and the planet.  Pure.
 
-`wall = factor * devices + base_w * seconds`, `facility = wall * PUE`, `operational = facility * intensity`; the device's
-making and the water stand on lines of their own and are never added to the headline.
+`wall = factor * devices + base_w * seconds`, `facility = wall * PUE`, `operational = facility * intensity`; the making
+of the hardware and the water stand on lines of their own and are never added to the headline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.model import (
@@ -21,6 +22,7 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.units import kwh_from_j
+from jupyter_carbon.value import value
 
 
 def footprint(shares: Iterable[Share], duration_s: float, context: Context) -> Footprint:
@@ -62,3 +64,53 @@ def record(run: CellRun, window: Window, status: Status, context: Context) -> Ce
         intensity=context.intensity,
         flags=(*window.flags, *doubts, *context.flags),
     )
+
+
+def together(one: Footprint | None, other: Footprint) -> Footprint:
+    """Two footprints of one machine and place: they err in the same direction, so the ends of their ranges add.
+
+    A sum with an unknown part is unknown.
+    """
+    if one is None:
+        return other
+    return Footprint(
+        energy_j=one.energy_j.plus_together(other.energy_j),
+        idle_energy_j=one.idle_energy_j.plus_together(other.idle_energy_j),
+        machine_energy_j=one.machine_energy_j.plus_together(other.machine_energy_j),
+        wall_energy_j=one.wall_energy_j.plus_together(other.wall_energy_j),
+        facility_energy_kwh=one.facility_energy_kwh.plus_together(other.facility_energy_kwh),
+        operational_gco2e=one.operational_gco2e.plus_together(other.operational_gco2e),
+        embodied_gco2e=_both(one.embodied_gco2e, other.embodied_gco2e),
+        water_l=_both(one.water_l, other.water_l),
+    )
+
+
+def _both(one: Interval | None, other: Interval | None) -> Interval | None:
+    return None if one is None or other is None else one.plus_together(other)
+
+
+@value
+class Totals:
+    """What a session has cost so far; `between` is what it cost while no cell ran, and stands in no cell's number."""
+
+    cells: int
+    busy_s: float
+    footprint: Footprint | None
+    between_s: float
+    between: Footprint | None
+
+    def with_cell(self, record: CellRecord) -> Totals:
+        """One more cell."""
+        return replace(
+            self,
+            cells=self.cells + 1,
+            busy_s=self.busy_s + record.duration_s,
+            footprint=together(self.footprint, record.footprint),
+        )
+
+    def with_between(self, seconds: float, cost: Footprint) -> Totals:
+        """One more stretch between cells."""
+        return replace(self, between_s=self.between_s + seconds, between=together(self.between, cost))
+
+
+NOTHING = Totals(0, 0.0, None, 0.0, None)

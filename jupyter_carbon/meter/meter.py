@@ -132,6 +132,17 @@ class Meter:
         self._to_learn.append(window)
         return window
 
+    def mark(self) -> Running:
+        """A block inside a cell begins now; it takes nothing away from that cell."""
+        with self._lock:
+            return Running(self._read())
+
+    def since(self, mark: Running) -> Window:
+        """The window of a block that began at `mark`, which is a part of its cell's."""
+        with self._lock:
+            now = self._read()
+            return self._window(mark, now, (mark.began, now, 1))
+
     def so_far(self, running: Running) -> Window:
         """The window of a cell that still runs, up to the last tick."""
         with self._lock:

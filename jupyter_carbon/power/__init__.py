@@ -6,12 +6,14 @@ permissions stay inside it.  Add one: a file here, a line in :data:`SOURCES`, a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import ClassVar, Protocol, cast
 
-from jupyter_carbon.model import Component, Domain, GpuPresence
+from jupyter_carbon.model import Component, Domain, GpuPresence, SourceUnavailable
 from jupyter_carbon.power.counter import FaultLog
 from jupyter_carbon.power.host import Host
+from jupyter_carbon.value import value
 
 
 class PowerSource(Protocol):
@@ -50,3 +52,41 @@ class GpuSource(PowerSource, Protocol):
 
     def presence(self, pids: frozenset[int]) -> Mapping[str, GpuPresence]:
         """By device, who has a compute context there now."""
+
+
+SOURCES: tuple[str, ...] = ("apple:Apple", "rapl:Rapl", "cpu_model:CpuModel", "ram:Ram")
+"""Module and class, in order of preference: a source whose components are all counted already is not opened."""
+
+GPU_SOURCES: tuple[str, ...] = ("nvml:Nvml", "amd_gpu:AmdGpu")
+"""Opened on the ticker's thread: a driver may take seconds to answer."""
+
+
+@value
+class Refusal:
+    """A source that is not in use, why, and what would mend it."""
+
+    source: str
+    reason: str
+    remedy: str | None = None
+
+
+def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSource, ...], tuple[Refusal, ...]]:
+    """Open every source that counts something new; the others with their reasons."""
+    counted: set[Component] = set()
+    sources: list[PowerSource] = []
+    refusals: list[Refusal] = []
+    for name in names:
+        module, _, class_name = name.partition(":")
+        source_class = cast("type[PowerSource]", getattr(import_module(f"{__name__}.{module}"), class_name))
+        if counted.issuperset(source_class.components):
+            continue
+        try:
+            source = source_class.open(host)
+        except SourceUnavailable as err:
+            refusals.append(Refusal(source_class.name, str(err), err.remedy))
+            continue
+        sources.append(source)
+        counted.update(domain.component for domain in source.domains)
+        if "dram" in counted:  # measured memory: the model of it would count it twice
+            counted.add("ram")
+    return tuple(sources), tuple(refusals)

@@ -1,0 +1,68 @@
+"""What does this cell cost the planet?  Energy and carbon of notebook cells, with how each number is known.
+
+>>> %load_ext jupyter_carbon        # in a notebook: every cell is metered from then on
+>>> with jc.measure("load data") as cell: ...        # anywhere else
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from jupyter_carbon.model import (
+    CarbonError,
+    CarbonIntensity,
+    CellRecord,
+    Interval,
+    LedgerError,
+    SourceUnavailable,
+    UnknownHardware,
+    UnknownRegion,
+)
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_carbon.api import history, measure
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CarbonError",
+    "CarbonIntensity",
+    "CellRecord",
+    "Interval",
+    "LedgerError",
+    "SourceUnavailable",
+    "UnknownHardware",
+    "UnknownRegion",
+    "history",
+    "load_ipython_extension",
+    "measure",
+    "unload_ipython_extension",
+]
+
+_HOMES = {"measure": "jupyter_carbon.api", "history": "jupyter_carbon.api"}
+
+
+def __getattr__(name: str) -> Any:
+    """The functions that need more than words are imported when they are first asked for."""
+    if name in _HOMES:
+        function: Callable[..., Any] = getattr(import_module(_HOMES[name]), name)
+        return function
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """`%load_ext jupyter_carbon`: meter every cell of this shell from now on."""
+    import_module("jupyter_carbon.notebook.extension").load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """`%unload_ext jupyter_carbon`: leave the shell as it was."""
+    import_module("jupyter_carbon.notebook.extension").unload(shell)

@@ -1,0 +1,42 @@
+"""The line under a cell: one mimebundle, with our own JSON, HTML without scripts, and plain text."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+
+from IPython.display import display
+
+from jupyter_carbon.model import CellRecord
+from jupyter_carbon.notebook.transform import Options
+from jupyter_carbon.report.summary import details, line
+
+MIME = "application/vnd.jupyter-carbon.v1+json"
+
+
+def bundle(record: CellRecord, options: Options) -> dict[str, Any]:
+    """The badge of a record in all its forms."""
+    head = line(record)
+    if record.run.label:
+        head = f"{record.run.label}: {head}"
+    notes = ([options.problem] if options.problem else []) + details(record)
+    data = record.to_dict()
+    if options.as_json:
+        text = json.dumps(data, ensure_ascii=False, indent=1)
+    else:
+        text = "\n".join([head, *(f"  {note}" for note in notes)])
+    return {MIME: data, "text/html": _html(head, notes), "text/plain": text}
+
+
+def _html(head: str, notes: list[str]) -> str:
+    items = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
+    return (
+        '<details class="jc-badge" style="text-align:right;font-size:86%">'
+        f'<summary style="cursor:pointer">{html.escape(head)}</summary>{items}</details>'
+    )
+
+
+def show(record: CellRecord, options: Options) -> None:
+    """Put the badge under the cell that runs now."""
+    display(bundle(record, options), raw=True)  # type: ignore[no-untyped-call]

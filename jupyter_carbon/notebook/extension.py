@@ -1,0 +1,61 @@
+"""Loading and unloading: what is put into a shell, and taken out again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jupyter_carbon
+from jupyter_carbon.notebook.hooks import Hooks
+from jupyter_carbon.notebook.magics import CarbonMagics
+from jupyter_carbon.notebook.transform import strip_carbon
+from jupyter_carbon.report.summary import knowledge, place
+from jupyter_carbon.session import Session
+from jupyter_carbon.settings import Carbon
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def load(shell: InteractiveShell) -> None:
+    """Meter every cell of `shell` from now on; a second load changes nothing."""
+    if CarbonMagics.__name__ in shell.magics_manager.registry:
+        return
+    settings = Carbon(parent=shell)
+    session = Session.current(settings)
+    session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
+    hooks = Hooks(shell, session)
+    hooks.register()
+    # Appended: IPython's own clean-up comes first, and line numbers in tracebacks stay right.
+    shell.input_transformers_cleanup.append(strip_carbon)
+    shell.register_magics(CarbonMagics(shell, hooks))
+    shell.configurables.append(session.settings)  # type: ignore[arg-type]
+    session.settings.observe(lambda _: session.reconfigure(), names=["region", "pue"])
+    print(first_line(session))  # noqa: T201  (the one line on load)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Leave `shell` as it was before :func:`load`."""
+    magics = shell.magics_manager.registry.pop(CarbonMagics.__name__, None)
+    if not isinstance(magics, CarbonMagics):
+        return
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("carbon", None)
+    magics.hooks.unregister()
+    shell.input_transformers_cleanup.remove(strip_carbon)
+    session = magics.hooks.session
+    shell.configurables.remove(session.settings)  # type: ignore[arg-type]
+    session.settings.unobserve_all()
+    session.close()
+
+
+def first_line(session: Session) -> str:
+    """What is said when the extension is loaded: one line."""
+    intensity = session.context().intensity
+    notes = len(session.warnings)
+    hint = f"; {notes} note{'s' * (notes > 1)}: %carbon doctor" if notes else ""
+    guessed = {"region-guessed": " (guessed from the time zone)", "region-unknown": " (place unknown)"}
+    why = "".join(guessed.get(flag, "") for flag in session.context().flags)
+    return (
+        f"jupyter_carbon {jupyter_carbon.__version__} meters every cell: {knowledge(session.meter.domains)}; "
+        f"{place(intensity)}{why}{hint}"
+    )

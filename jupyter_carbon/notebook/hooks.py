@@ -1,0 +1,135 @@
+"""`pre_run_cell` and `post_run_cell`: where a cell begins and ends.  Short, and never heard.
+
+Frames are paired by the identity of IPython's `info` object on a stack per thread: ipykernel 7 runs subshell cells in
+threads of their own.  Depth 0 is a ledger row, inner frames are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_carbon.model import Status
+from jupyter_carbon.notebook.badge import show
+from jupyter_carbon.notebook.transform import Options, options_of
+from jupyter_carbon.session import Cell, Session
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
+
+log = logging.getLogger("jupyter_carbon")
+
+
+@dataclass(slots=True)
+class _Frame:
+    info: ExecutionInfo
+    request: object
+    options: Options | None = None
+    cell: Cell | None = None
+
+
+class Hooks:
+    """Meters the cells of one shell with one session."""
+
+    def __init__(self, shell: InteractiveShell, session: Session) -> None:
+        self._shell, self.session = shell, session
+        self._frames = threading.local()
+        self._pid = os.getpid()
+        self._warned = False
+
+    def register(self) -> None:
+        """From now on every cell is metered."""
+        self._shell.events.register("pre_run_cell", self.pre_run_cell)
+        self._shell.events.register("post_run_cell", self.post_run_cell)
+
+    def unregister(self) -> None:
+        """From now on none is."""
+        self._shell.events.unregister("pre_run_cell", self.pre_run_cell)
+        self._shell.events.unregister("post_run_cell", self.post_run_cell)
+
+    def pre_run_cell(self, info: ExecutionInfo) -> None:
+        """A cell is about to run."""
+        self._guarded(self._begin, info)
+
+    def post_run_cell(self, result: ExecutionResult | None) -> None:
+        """A cell has run."""
+        self._guarded(self._end, result)
+
+    def _guarded(self, edge: Callable[[Any], None], argument: object) -> None:
+        try:
+            edge(argument)
+        except Exception:
+            log.debug("cell not recorded", exc_info=True)
+            if not self._warned:
+                self._warned = True
+                log.warning(
+                    "jupyter_carbon could not record this cell; %%carbon doctor tells why. Cells run as always."
+                )
+
+    def _begin(self, info: ExecutionInfo) -> None:
+        if os.getpid() != self._pid:
+            return
+        frames: list[_Frame] = self._frames.__dict__.setdefault("stack", [])
+        frame = _Frame(info, self._request())
+        if frames and frames[0].request != frame.request:
+            # The cell before never came to its end: an interrupt that lands in a hook is swallowed with it.
+            for lost in frames:
+                if lost.cell is not None:
+                    self.session.end(lost.cell, "interrupted")
+            frames.clear()
+        frames.append(frame)
+        if len(frames) > 1 or not self.session.settings.metering:
+            return
+        frame.options = options = options_of(info.raw_cell or "") or Options()
+        frame.cell = self.session.begin(
+            info.raw_cell or "",
+            cell_id=getattr(info, "cell_id", None),
+            label=options.label,
+            execution_count=self._shell.execution_count,
+            region=options.region,
+        )
+
+    def _request(self) -> object:
+        """What asked for the present run: the same for a cell and the runs nested in it, another for the next cell."""
+        get_parent = getattr(self._shell, "get_parent", None)
+        if get_parent is None:
+            return None
+        try:
+            return get_parent()["header"]["msg_id"]
+        except (LookupError, TypeError):
+            return None
+
+    def _end(self, result: ExecutionResult | None) -> None:
+        frames: list[_Frame] = self._frames.__dict__.get("stack", [])
+        if os.getpid() != self._pid or not frames:
+            return
+        # Without a result the failure came before IPython had one: it is the newest frame's.
+        depth = len(frames) - 1
+        while result is not None and depth >= 0 and frames[depth].info is not result.info:
+            depth -= 1
+        if depth < 0:
+            return
+        frame = frames[depth]
+        del frames[depth:]
+        if frame.cell is None:
+            return
+        self.session.end(frame.cell, status_of(result))
+        asked = frame.options is not None and frame.options.asked
+        badge = self.session.settings.badge
+        if badge == "always" or (asked and badge == "auto"):
+            show(self.session.record_of(frame.cell), frame.options or Options())
+
+
+def status_of(result: ExecutionResult | None) -> Status:
+    """How a cell ended."""
+    if result is None:
+        return "error"
+    error = result.error_before_exec or result.error_in_exec
+    if error is None:
+        return "ok"
+    return "interrupted" if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)) else "error"

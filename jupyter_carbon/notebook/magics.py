@@ -1,0 +1,80 @@
+"""`%carbon` and its words; `%%carbon` is here only for its help, since a transformer strips it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from jupyter_carbon.api import history
+from jupyter_carbon.report.doctor import findings_text
+from jupyter_carbon.report.session_text import SessionText
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_carbon.notebook.hooks import Hooks
+
+
+class Said:
+    """A text that shows itself as it is, as the value of a line."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+@magics_class
+class CarbonMagics(Magics):
+    """The words behind `%carbon`."""
+
+    def __init__(self, shell: InteractiveShell, hooks: Hooks) -> None:
+        super().__init__(shell)
+        self.hooks = hooks
+        self._words: dict[str, Callable[[], object]] = {
+            "": self._summary,
+            "on": self._on,
+            "off": self._off,
+            "history": lambda: history(),
+            "doctor": self._doctor,
+        }
+
+    @line_cell_magic
+    def carbon(self, line: str, cell: str | None = None) -> Any:
+        """Energy and carbon of your cells.
+
+        %carbon            this session so far
+        %carbon off | on   stop, and start again, metering every cell
+        %carbon history    every cell run in the ledger, as a DataFrame
+        %carbon doctor     what is measured, what is not, and what to do about it
+
+        %%carbon [label] [--region R] [--json]   name a cell, and see its footprint under it
+        """
+        word = line.strip()
+        if word not in self._words:
+            near = difflib.get_close_matches(word, [w for w in self._words if w], 1)
+            known = ", ".join(w for w in self._words if w)
+            raise UsageError(
+                f"%carbon {word}: " + (f"did you mean {near[0]}?" if near else f"one of {known}, or nothing")
+            )
+        return self._words[word]()
+
+    def _summary(self) -> SessionText:
+        session = self.hooks.session
+        return SessionText(session.totals(), session.records(), session.context().intensity)
+
+    def _on(self) -> Said:
+        self.hooks.session.settings.metering = True
+        return Said("Every cell is metered from the next one on.")
+
+    def _off(self) -> Said:
+        self.hooks.session.settings.metering = False
+        return Said("Cells are not metered any more; %carbon on starts again.")
+
+    def _doctor(self) -> Said:
+        return Said(findings_text(self.hooks.session.findings()))

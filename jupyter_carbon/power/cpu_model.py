@@ -1,0 +1,71 @@
+"""The CPU's load model as a counter: joules from seconds, and from the CPU seconds the machine was busy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from jupyter_carbon.model import Component, Domain, Interval
+from jupyter_carbon.power.counter import FaultLog
+from jupyter_carbon.power.host import Host
+
+IDLE_OF_TDP = 0.15
+"""Idle power over TDP; 0.05 to 0.30 in general, 0.08 and 0.24 on the two parts of CodeCarbon's CPU load profiles."""
+
+FULL_OF_TDP = 0.85
+"""Power with every logical CPU busy, over TDP; 0.55 to 1.05 in general, 0.72 and 0.92 to 0.97 on the same two."""
+
+# What a busy CPU second costs falls with the load: the first core wakes the package and runs at its highest clock, the
+# second thread of a core is nearly free.  Active power goes like 1 - (1 - u)^p of the busy share u, with p = 2.7 (2.0
+# to 3.0) where some threads are full and the rest idle, 1.0 (0.6 to 1.7) where load is spread thinly.  A counter made
+# of that curve would depend on how often it is read (u is a mean over the time between two readings), so two kernels
+# would count different joules for the same machine, and a burst of 100 ms would be paid by when it happened to be seen.
+# A counter linear in CPU seconds has no such moments, adds up over any windows, and needs no sampling.  The slope
+# through idle and full load is also the one without bias: over the 42 usable rows of those profiles it is 20 % low
+# where some cores are full, 18 % high where all are partly busy, 0 % over all, and no p does better over all (40 % mean
+# error, 42 % for p = 1.7, 48 % for p = 2.7).
+#
+# The curve goes into the spread.  5 and 95 % of truth over model, drawn with the ranges above, 60 % of the draws with
+# full threads and 40 % spread thinly, for busy shares of 0, 1/32, 1/16 .. 1: 0.57 and 1.85.  In a guest the share that
+# counts is the whole host's (0.2 to 0.9): 0.55 and 1.86.
+SHAPE = Interval(0.55, 1.0, 1.85)
+
+
+class CpuModel:
+    """``E(t) = idle_w * t + (max_w - idle_w) * busy_s / logical_cpus``: all CPUs this OS sees, as one package."""
+
+    name: ClassVar[str] = "cpu-model"
+    components: ClassVar[tuple[Component, ...]] = ("cpu",)
+
+    def __init__(self, host: Host, clock: Callable[[], float]) -> None:
+        device = "package-0"
+        idle_w, max_w = IDLE_OF_TDP * host.tdp_w, FULL_OF_TDP * host.tdp_w
+        self._domain = Domain(
+            component="cpu",
+            device=device,
+            source=self.name,
+            quality="modelled" if host.tdp_known else "assumed",
+            resolution_j=0.0,
+            spread=SHAPE if host.tdp_known else SHAPE * host.tdp_spread,
+        )
+        self.domains: tuple[Domain, ...] = (self._domain,)
+        self.faults = FaultLog()
+        self.idle_w: Mapping[str, float] = {device: idle_w}
+        self.power_limit_w: Mapping[str, float] = {device: host.tdp_w}
+        self._idle_w, self._j_per_cpu_s = idle_w, (max_w - idle_w) / host.logical_cpus
+        self._clock, self._busy_s = clock, host.busy.busy_s
+        self._start_s, self._start_busy_s = clock(), self._busy_s()
+
+    @classmethod
+    def open(cls, host: Host, *, clock: Callable[[], float] = time.monotonic) -> CpuModel:
+        """Always there: it needs a rated power and the machine's CPU seconds, and `Host` has both."""
+        return cls(host, clock)
+
+    def energy_j(self) -> Mapping[Domain, float]:
+        """Joules since it was opened."""
+        seconds, busy_s = self._clock() - self._start_s, self._busy_s() - self._start_busy_s
+        return {self._domain: self._idle_w * seconds + self._j_per_cpu_s * busy_s}
+
+    def close(self) -> None:
+        """Nothing is held: the machine's CPU seconds are the host's."""

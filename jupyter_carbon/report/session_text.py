@@ -1,0 +1,60 @@
+"""A session in words and as a table: the value of `%carbon`."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from jupyter_carbon.footprint import Totals
+from jupyter_carbon.model import CarbonIntensity, CellRecord
+from jupyter_carbon.report.summary import beside, headline, of_machine, place, quality_of
+from jupyter_carbon.units import duration_text
+
+SHOWN = 10
+
+
+class SessionText:
+    """Shows itself as text in a console and as a table in a notebook."""
+
+    def __init__(self, totals: Totals, records: Sequence[CellRecord], intensity: CarbonIntensity) -> None:
+        self._totals, self._intensity = totals, intensity
+        self._records = sorted(records, key=lambda r: r.footprint.facility_energy_kwh.likely, reverse=True)[:SHOWN]
+        self._quality = quality_of(share for record in records for share in record.shares)
+
+    def lines(self) -> list[str]:
+        """The session's sentences, the headline first."""
+        totals = self._totals
+        if totals.footprint is None:
+            return ["No cell has been metered yet."]
+        cells = f"{totals.cells} cell{'s' * (totals.cells != 1)}"
+        lines = [
+            "This session: " + " · ".join(headline(totals.footprint, self._quality, self._intensity)),
+            f"{cells}, {duration_text(totals.busy_s)} busy · {of_machine(totals.footprint, self._quality)}",
+            f"{place(self._intensity)}",
+            beside(totals.footprint),
+        ]
+        if totals.between is not None:
+            between = headline(totals.between, "modelled", self._intensity)
+            lines.insert(2, f"between cells, in no cell: {between[0]} over {duration_text(totals.between_s)}")
+        return lines
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """The costliest cells: number, label, energy, grams."""
+        rows = []
+        for record in self._records:
+            energy, grams = headline(record.footprint, quality_of(record.shares), record.intensity)
+            count = record.run.execution_count
+            rows.append((f"[{'-' if count is None else count}]", record.run.label or "", energy, grams))
+        return rows
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.lines(), *("  ".join((f"{r[0]:>5}", f"{r[1]:<20}", r[2], r[3])) for r in self.rows())])
+
+    def _repr_html_(self) -> str:
+        head, *rest = (html.escape(line) for line in self.lines())
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(value)}</td>" for value in row) + "</tr>" for row in self.rows()
+        )
+        titles = "".join(f'<th scope="col">{title}</th>' for title in ("cell", "label", "energy", "CO₂e (5 – 95 %)"))
+        table = f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>" if body else ""
+        return f"<div><strong>{head}</strong>{''.join(f'<div>{line}</div>' for line in rest)}{table}</div>"

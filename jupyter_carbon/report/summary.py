@@ -1,0 +1,103 @@
+"""A record, or a session, in words: how much, how sure, how it is known, whose it is.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from jupyter_carbon.model import CarbonIntensity, CellRecord, Component, Domain, Footprint, Quality, Share
+from jupyter_carbon.units import duration_text, energy_text, mass_text, range_text
+
+COMPONENTS: Mapping[Component, str] = {"cpu": "CPU", "dram": "memory", "ram": "memory", "gpu": "GPU"}
+QUALITIES: tuple[Quality, ...] = ("measured", "modelled", "assumed")
+
+FLAGS: Mapping[str, str] = {
+    "below-resolution": "shorter than the counter's step: modelled, with an upper bound",
+    "frozen": "the counter did not move: modelled",
+    "read-failed": "a read of the counter failed: filled with the expected power",
+    "counter-reset": "the counter was reset: filled with the expected power",
+    "implausible": "the counter jumped beyond what the device can draw: filled with the expected power",
+    "gap": "not read for so long that it may have wrapped: filled with the expected power",
+    "gauge-gap": "the power gauge was not read for a while",
+    "suspended": "the machine was suspended",
+    "joined": "counted from the moment its driver answered",
+    "gpu-share-unknown": "the driver does not tell whose work it was: between none and all",
+    "may-still-run": "the device may still be busy with work of this cell",
+    "concurrent": "ran beside other cells: the seconds are shared",
+    "crashed": "the kernel ended before the cell did: up to the last checkpoint",
+    "region-guessed": "place guessed from the time zone",
+    "region-unknown": "place unknown: world average",
+    "region-refused": "the place asked for is not known; the session's was used",
+}
+"""What the flags on a record mean.  A flag may name its device behind a colon."""
+
+
+def flag_text(flag: str) -> str:
+    """One flag in words.
+
+    >>> flag_text("counter-reset:gpu0")
+    'gpu0: the counter was reset: filled with the expected power'
+    """
+    kind, _, device = flag.partition(":")
+    words = FLAGS.get(kind, kind.replace("-", " "))
+    return f"{device}: {words}" if device else words
+
+
+def quality_of(shares: Iterable[Share]) -> Quality:
+    """The worst that any joule is known by: a sum is no better than its parts."""
+    return max((share.domain.quality for share in shares), key=QUALITIES.index, default="assumed")
+
+
+def knowledge(domains: Iterable[Domain]) -> str:
+    """How each part is known: ``"CPU measured, memory modelled"``."""
+    seen: dict[Quality, dict[str, None]] = {}
+    for domain in domains:
+        seen.setdefault(domain.quality, {})[COMPONENTS[domain.component]] = None
+    return ", ".join(f"{' and '.join(seen[quality])} {quality}" for quality in QUALITIES if quality in seen)
+
+
+def place(intensity: CarbonIntensity) -> str:
+    """The intensity with its place, method, basis and period."""
+    basis = "life cycle" if intensity.basis == "lifecycle" else "direct"
+    number = f"{intensity.gco2e_per_kwh.likely:.3g} g/kWh"
+    return f"{number} · {intensity.name} · {intensity.method}, {basis} · {intensity.year or intensity.status}"
+
+
+def line(record: CellRecord) -> str:
+    """One record in one line: the headline is the facility's energy and its grams."""
+    head = headline(record.footprint, quality_of(record.shares), record.intensity)
+    return " · ".join((*head, knowledge(share.domain for share in record.shares)))
+
+
+def headline(footprint: Footprint, quality: Quality, intensity: CarbonIntensity) -> tuple[str, str]:
+    """Energy, and grams with their range.  At the facility a measured joule is a modelled one: the wall is a model."""
+    grams_by: Quality = quality if intensity.status == "actual" else max(quality, "modelled", key=QUALITIES.index)
+    grams = footprint.operational_gco2e
+    return (
+        energy_text(footprint.facility_energy_kwh.likely, quality),
+        f"{mass_text(grams.likely, grams_by)} CO₂e ({range_text(grams, 'g')})",
+    )
+
+
+def of_machine(footprint: Footprint, quality: Quality) -> str:
+    """Ours beside the machine's, both at the devices."""
+    mine_kwh, machine_kwh = footprint.energy_j.likely / 3.6e6, footprint.machine_energy_j.likely / 3.6e6
+    return f"yours {energy_text(mine_kwh, quality)} of the machine's {energy_text(machine_kwh, quality)} at the devices"
+
+
+def beside(footprint: Footprint) -> str:
+    """What stands on lines of its own: making the hardware, and water; a dash where it is not known."""
+    embodied = footprint.embodied_gco2e and mass_text(footprint.embodied_gco2e.likely, "assumed")
+    water = f"≈ {footprint.water_l.likely * 1000:.2g} ml" if footprint.water_l else None
+    return f"embodied {embodied or '–'} · water {water or '–'}"
+
+
+def details(record: CellRecord) -> list[str]:
+    """The lines under a record's headline: every assumption and every doubt."""
+    footprint = record.footprint
+    quality = quality_of(record.shares)
+    lines = [
+        f"{duration_text(record.duration_s)} · {of_machine(footprint, quality)}",
+        f"{place(record.intensity)} · PUE {record.pue.likely:.3g}",
+        beside(footprint),
+    ]
+    return lines + [flag_text(flag) for flag in record.flags]

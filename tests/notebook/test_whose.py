@@ -1,0 +1,103 @@
+"""Whose energy: children, threads, cells that run at the same time, forks."""
+
+import pytest
+from kernels import KERNELS
+
+SECOND = "import time; end = time.process_time() + 1.0; all(time.process_time() < end for _ in iter(int, 1))"
+HALF = SECOND.replace("1.0", "0.5")
+HERE = f"exec({SECOND!r}, {{}})"
+CHILDREN = {
+    "subprocess": f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {SECOND!r}], check=True)",
+    "a shell": f"import sys\n!{{sys.executable}} -c '{SECOND}'",
+    "multiprocessing": "from multiprocessing import get_context\n"
+    f"child = get_context('fork').Process(target=exec, args=({SECOND!r}, {{}}))\nchild.start(); child.join()",
+    "joblib": f"import joblib\njoblib.Parallel(n_jobs=2)(joblib.delayed(exec)({HALF!r}, {{}}) for _ in range(2))",
+    "a thread": "import threading\n"
+    f"thread = threading.Thread(target=exec, args=({SECOND!r}, {{}}))\nthread.start(); thread.join()",
+}
+
+
+def active_cpu_j(row):
+    """Joules of the processors that were work, not waiting."""
+    parts = [part for part in row["components"] if part["component"] == "cpu"]
+    return sum(part["energy_j"]["likely"] - part["idle_energy_j"]["likely"] for part in parts)
+
+
+@pytest.fixture(scope="module")
+def one_second_here_j(kernel):
+    return active_cpu_j(kernel.row(kernel.run(HERE)))
+
+
+@pytest.mark.parametrize("by", CHILDREN)
+def test_a_second_of_work_costs_the_same_wherever_the_cell_lets_it_run(kernel, one_second_here_j, by):
+    run = kernel.run(CHILDREN[by])
+    assert run.status == "ok"
+    # Starting an interpreter or a pool is work too; a counter's step and the clock of a busy machine blur both sides.
+    assert 0.7 <= active_cpu_j(kernel.row(run)) / one_second_here_j <= 2.5
+
+
+def test_waiting_costs_next_to_nothing_beyond_idle(kernel, one_second_here_j):
+    run = kernel.run("import time; time.sleep(1)")
+    assert active_cpu_j(kernel.row(run)) < 0.2 * one_second_here_j
+
+
+# --- cells at the same time ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", [spec for spec in KERNELS if not spec.startswith("ik-6")])  # 6.x has no subshells
+def test_cells_that_run_at_the_same_time_share_the_machine(start, spec):
+    kernel = start(spec)
+    kernel.run("%load_ext jupyter_carbon")
+    kernel.run("import time, threading; started, inner_done = threading.Event(), threading.Event()")
+    subshell = kernel.subshell()
+    outer_id = kernel.submit(f"%%carbon outer\nstarted.set()\n{HERE}\ninner_done.wait(30)")
+    inner_id = kernel.submit(f"%%carbon inner\nstarted.wait(30)\n{HERE}", subshell_id=subshell)
+    kernel.wait(inner_id)
+    released = kernel.submit("inner_done.set()", subshell_id=subshell)
+    kernel.wait(released)
+    kernel.wait(outer_id)
+    rows = {row["label"]: row for row in kernel.rows() if row["label"]}
+    assert {label: row["status"] for label, row in rows.items()} == {"outer": "ok", "inner": "ok"}
+    assert rows["outer"]["duration_s"] > rows["inner"]["duration_s"]  # the outer cell's seconds hold the inner one's
+    parts_j = rows["outer"]["energy_j"]["likely"] + rows["inner"]["energy_j"]["likely"]
+    assert parts_j <= rows["outer"]["machine_energy_j"]["likely"] * (1 + 1e-9)
+
+
+# --- forks ---------------------------------------------------------------------------------------------------
+
+
+def test_a_child_that_ends_in_the_cell_leaves_no_row(kernel):
+    before = len(kernel.rows())
+    run = kernel.run("import os\npid = os.fork()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0)[1]")
+    assert (run.status, run.result) == ("ok", "0")
+    assert [row["execution_count"] for row in kernel.rows()[before:]] == [run.count]
+
+
+def test_a_child_that_runs_cells_of_its_own_leaves_no_row(kernel):
+    before = len(kernel.rows())
+    run = kernel.run(
+        "import os\npid = os.fork()\nif pid == 0:\n"
+        "    try: get_ipython().run_cell('1', store_history=True)\n    finally: os._exit(0)\nos.waitpid(pid, 0)[1]"
+    )
+    assert (run.status, run.result) == ("ok", "0")
+    assert [row["execution_count"] for row in kernel.rows()[before:]] == [run.count]
+
+
+def test_a_child_that_runs_past_the_cells_end_leaves_no_row(kernel):
+    """It comes through our post_run_cell, then leaves by a callback registered after ours."""
+    kernel.run(
+        "import os\nparent = os.getpid()\ndef leave(result):\n    if os.getpid() != parent: os._exit(7)\n"
+        "get_ipython().events.register('post_run_cell', leave)"
+    )
+    before = len(kernel.rows())
+    forked = kernel.run("pid = os.fork()")
+    ended = kernel.run("os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])")
+    kernel.run("get_ipython().events.unregister('post_run_cell', leave)")
+    assert (forked.status, ended.result) == ("ok", "7")
+    counts = [row["execution_count"] for row in kernel.rows()[before:]]
+    assert counts == [forked.count, ended.count, ended.count + 1]
+
+
+def test_metering_goes_on_after_a_fork(kernel, one_second_here_j):
+    kernel.run("import os\npid = os.fork()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0)")
+    assert 0.5 <= active_cpu_j(kernel.row(kernel.run(HERE))) / one_second_here_j <= 2
