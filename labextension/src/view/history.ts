@@ -61,7 +61,7 @@ export function history(context: Context): Block {
     const words = noteOf(context, { answer, asked, problem, reachable, current });
     show(note, words !== null);
     say(note, words ?? '');
-    const key = [answer, state.budget_gco2e, state.subject?.path];
+    const key = [answer, state.budget_gco2e];
     if (answer !== null && key.some((item, i) => item !== drawn[i])) {
       drawn = key;
       draw(answer, state);
@@ -75,7 +75,7 @@ export function history(context: Context): Block {
     say(under, t._n('%2 · one run', '%2 · %1 runs', answer.runs, f.quantity(answer.facility_energy_kwh.likely, 'kWh', quality)));
     say(range, answer.runs === 0 ? '' : f.range(answer.operational_gco2e, 'g'));
     drawBars(answer);
-    rows.replaceChildren(...answer.rows.slice(0, 8).map(row => notebookRow(context, row, answer, state)));
+    rows.replaceChildren(...answer.rows.slice(0, 8).map(row => notebookRow(context, row, answer)));
     drawBudget(answer, state.budget_gco2e);
   };
 
@@ -167,14 +167,13 @@ function noteOf(
   return reachable ? null : t.__('As of %1', f.date(answer.as_of));
 }
 
-function notebookRow({ t, f }: Context, row: HistoryAnswer['rows'][number], answer: HistoryAnswer, state: State): HTMLElement {
+function notebookRow({ t, f }: Context, row: HistoryAnswer['rows'][number], answer: HistoryAnswer): HTMLElement {
   const path = row.notebook ?? t.__('no notebook');
   const grams = f.grams(row.operational_gco2e, row.quality, false);
   const largest = answer.rows[0]?.facility_energy_kwh ?? 0;
-  const here = row.notebook !== null && row.notebook === state.subject?.path;
   return h(
     'tr',
-    { class: here ? 'jc-cell jc-herenow' : 'jc-cell', style: `--jc-share:${largest > 0 ? ((100 * row.facility_energy_kwh) / largest).toFixed(1) : 0}%` },
+    { class: row.here ? 'jc-cell jc-herenow' : 'jc-cell', style: `--jc-share:${largest > 0 ? ((100 * row.facility_energy_kwh) / largest).toFixed(1) : 0}%` },
     h(
       'th',
       { scope: 'row', title: path },

@@ -2,7 +2,7 @@
 
 import type { Block, Context } from './block';
 import { partWord, qualityWord } from './block';
-import { h, say, show } from './dom';
+import { button, h, say, show } from './dom';
 import { basisWord } from './facts';
 import { fold } from './fold';
 import type { Snapshot } from './protocol';
@@ -25,8 +25,10 @@ export function method(context: Context): Block {
   const remedies = h('ul', { class: 'jc-remedies' });
   const remediesHead = h('h4', {}, t.__('What would help'));
   const values = h('table', { class: 'jc-values' });
-  const version = h('p', { class: 'jc-muted jc-version' });
-  const section = fold(context, 'method', [t.__('Method and sources')], [intro, sources, doubtsHead, doubts, remediesHead, remedies, values, version]);
+  const version = h('span');
+  const settings = button('jc-settings jc-link', () => context.act({ type: 'settings' }), t.__('Settings'));
+  show(settings, context.offers.has('settings'));
+  const section = fold(context, 'method', [t.__('Method and sources')], [intro, sources, doubtsHead, doubts, remediesHead, remedies, values, h('p', { class: 'jc-version' }, version, settings)]);
 
   let drawn = '';
   const update = (state: State): void => {

@@ -173,7 +173,7 @@ const historyAnswer = object({
     object({ start: text, runs: num, facility_energy_kwh: num, operational_gco2e: num, here_gco2e: num })
   ),
   rows: list(
-    object({ notebook: maybe(text), runs: num, facility_energy_kwh: num, operational_gco2e: num, quality })
+    object({ notebook: maybe(text), here: flag, runs: num, facility_energy_kwh: num, operational_gco2e: num, quality })
   ),
   month_gco2e: num
 });

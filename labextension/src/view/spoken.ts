@@ -4,7 +4,7 @@ import type { Context } from './block';
 import { qualityWord } from './block';
 import type { Cell } from './protocol';
 
-export function spokenAmount({ t, f }: Context, value: number, unit: 'kWh' | 'g'): string {
+export function spokenAmount({ t, f }: Pick<Context, 't' | 'f'>, value: number, unit: 'kWh' | 'g'): string {
   const amount = f.amount(value, unit, 'modelled');
   const number = amount.number.replace('≈ ', '');
   switch (amount.unit) {

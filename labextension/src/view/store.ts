@@ -13,6 +13,7 @@ export type Link =
 
 /** What a session had cost when its kernel ended. */
 export interface Former {
+  readonly session_id: string;
   readonly gco2e: Range;
   readonly energy_kwh: number;
   readonly quality: Quality | null;
@@ -216,6 +217,9 @@ function fed(kernel: Kernel, snapshot: Snapshot, now_ms: number): Kernel {
   if (last !== null && last.session_id !== snapshot.session_id && snapshot.sent_at < last.sent_at) {
     return kernel;
   }
+  if (kernel.former?.session_id === snapshot.session_id) {
+    return kernel; // the last words of a session that has ended
+  }
   const fresh = last === null || last.session_id !== snapshot.session_id;
   const news: Kernel = {
     ...kernel,
@@ -258,6 +262,7 @@ function formerOf(kernel: Kernel, now_ms: number): Former | null {
   }
   const { operational_gco2e, facility_energy_kwh, quality } = snapshot.totals;
   return {
+    session_id: snapshot.session_id,
     gco2e: operational_gco2e,
     energy_kwh: facility_energy_kwh.likely,
     quality,
