@@ -75,9 +75,8 @@ class AmdGpu:
         self._smi = _Smi.open(host) if any(sensor.vendor == AMD for sensor in found) else None
         counts = {AMD: 0, INTEL: 0}
         for sensor in found:
-            name = f"{'amd' if sensor.vendor == AMD else 'intel'}-gpu{counts[sensor.vendor]}"
+            self._add(counts[sensor.vendor], sensor)
             counts[sensor.vendor] += 1
-            self._add(name, sensor)
 
         self.domains = tuple(card.domain for card in self._cards)
         self.power_limit_w: Mapping[str, float] = {card.domain.device: card.limit_w for card in self._cards}
@@ -116,7 +115,8 @@ class AmdGpu:
             self._smi.close()
             self._smi = None
 
-    def _add(self, name: str, sensor: _Sensor) -> None:
+    def _add(self, index: int, sensor: _Sensor) -> None:
+        name = f"{'amd' if sensor.vendor == AMD else 'intel'}-gpu{index}"
         limit_w = _first_w(sensor.path.parent, "power1_cap", "power1_max", "power1_rated_max") or LIMIT_UNKNOWN_W
         power = RuntimePower(sensor.device)
         descriptor = -1
@@ -142,7 +142,7 @@ class AmdGpu:
             step_s=meter.step_s,
             spread=meter.spread,
         )
-        gpu = Gpu(name, len(self._cards), f"GPU-{_text(sensor.device / 'unique_id')}", sensor.vendor)
+        gpu = Gpu(name, index, f"GPU-{_text(sensor.device / 'unique_id')}", sensor.vendor)
         self._cards.append(_Card(domain, gpu, sensor.vendor, sensor.bus_id, limit_w, meter.energy_j, power, descriptor))
 
     def _amd_meter(self, name: str, sensor: _Sensor, limit_w: float, power: RuntimePower, descriptor: int) -> _Meter:

@@ -55,8 +55,9 @@ def allotted_amd(environ: Mapping[str, str], gpus: Sequence[Gpu]) -> tuple[str, 
     said = False
     for variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
         if variable in environ:
-            left = [Gpu(gpu.device, position, gpu.uuid, gpu.model) for position, gpu in enumerate(ours)]
-            ours, said = named(environ[variable], left), True
+            left = named(environ[variable], ours)
+            ours = [Gpu(gpu.device, position, gpu.uuid, gpu.model) for position, gpu in enumerate(left)]
+            said = True
     return tuple(gpu.device for gpu in ours) if said else _slurm(environ, gpus)
 
 
