@@ -169,6 +169,14 @@ def test_what_was_filled_in_excess_is_waited_for_and_stays_flagged_until_it_is_t
     assert bench.last(1) == ()
 
 
+def test_a_second_failure_before_the_excess_is_made_up_takes_nothing_back() -> None:
+    bench = Bench()
+    bench.after(1, 100)
+    assert bench.unread(1, 0) == 200.0
+    assert bench.after(1, 0) == 200.0  # 100 counted, and the last power is none
+    assert bench.unread(1, 0) == 200.0
+
+
 @pytest.mark.parametrize("shown", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_a_failed_read(shown: float) -> None:
     bench = Bench()

@@ -95,6 +95,13 @@ def test_mmio_is_the_same_package_whatever_its_number(powercap: Powercap, sessio
     assert not metered.rapl.faults
 
 
+def test_a_window_of_a_fraction_of_a_second_is_exact(powercap: Powercap, session: Callable[..., Session]) -> None:
+    zone = powercap.zone("intel-rapl:0", "package-0")
+    metered = session()
+    zone.add_j(13.37)
+    assert metered.after(0.4) == {"package-0": pytest.approx(13.37, abs=J)}
+
+
 def test_two_sockets_keep_their_memory_apart(powercap: Powercap, session: Callable[..., Session]) -> None:
     zones = two_sockets(powercap)
     metered = session(sockets=2, tdp_w=200.0)
