@@ -194,8 +194,8 @@ def grid_regions(reference: list[Row]) -> list[Row]:
 
 
 def is_state_edition(row: Row) -> bool:
-    """eGRID2021 as the edition of all states but Delaware, whose cell there is a typing error: 2020."""
-    return "eGRID2021" in row["publisher"] or (row["region_code"] == "US-DE" and row["year"] == "2020")
+    """eGRID2021; of 2020 the two it lacks: Delaware, whose cell there is a typing error, and the capital."""
+    return "eGRID2021" in row["publisher"] or (row["region_code"] in ("US-DE", "US-DC") and row["year"] == "2020")
 
 
 def grid_hourly(reference: list[Row]) -> list[Row]:
@@ -398,7 +398,8 @@ GPU_FIXES: dict[str, Row] = {
     "Radeon Pro V620 (Navi 21)": {"tdp_w": "", "note": "rated power unverified"},
     "Radeon Pro V520 (Navi 12)": {"tdp_w": "", "note": "rated power unverified"},
     "RTX PRO 6000 Blackwell Max-Q Workstation Edition": {"form": ""},  # a desktop card of 300 W
-    "Jetson AGX Xavier": {"memory_gb": "", "fp32_tflops": "", "release_year": ""},  # general knowledge
+    # Unverified but for the power mode
+    "Jetson AGX Xavier": {"memory_gb": "", "fp32_tflops": "", "release_year": "", "source": "Green Algorithms v3"},
 }
 # Two boards under one power, and TPU boards of four chips listed as one chip
 GPU_LEFT_OUT = {"A100 PCIe 40/80GB", "TPUv2 Chip", "TPUv3 Chip"}
@@ -474,6 +475,10 @@ EMBODIED_CODES = {
     "Generic GPU card": "gpu",
 }
 FIRST = {"Laptop (professional, ADEME)", "Desktop (ADEME)", "AWS instance platform (median of 621 types)"}
+GPU_SPREAD = {
+    "low": "89.1", "high": "575",
+    "note": "range: a GTX 1080 Ti to an H100 by Boavizta's factors; NVIDIA says 164 of an H100",
+}
 # Figures read in the code of others are facts; the code is not taken.
 FACTS = {"fact": "facts", "AGPL-3.0 repo (facts)": "facts", "MPL-2.0": "facts"}
 ADEME = {"publisher": "ADEME", "licence": "facts", "source": "ADEME Base Empreinte, as listed by BoaviztAPI"}
@@ -497,7 +502,7 @@ def embodied(reference: list[Row]) -> list[Row]:
             "publisher": row["publisher"], "year": row["source_year"],
             "licence": FACTS.get(row["licence"], row["licence"]), "source": row["source"], "url": row["url"],
             "note": row["note"],
-        } | (ADEME if row["publisher"] == "ADEME" else {}))
+        } | (ADEME if row["publisher"] == "ADEME" else {}) | (GPU_SPREAD if device == "Generic GPU card" else {}))
     return result
 
 
