@@ -47,6 +47,7 @@ class Ledger:
     def drain(self, journal: Journal) -> int:
         """Move what this session's journal has finished into SQLite; how many rows were new.
 
+        Costs 1.5 ms of CPU and 0.1 ms a row: every ten seconds is often enough, as readers read the journal too.
         Returns 0 when another kernel is writing just now: the rows stay in the journal for the next time.  Raises
         `LedgerError` when the file takes none: they stay as well.
         """
