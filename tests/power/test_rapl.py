@@ -197,13 +197,14 @@ def test_a_limit_is_never_below_the_rated_power(powercap: Powercap, session: Cal
     assert session().rapl.power_limit_w == {"package-0": pytest.approx(100)}
 
 
-def test_where_the_rated_power_is_a_guess_the_limit_is_its_upper_end(
-    powercap: Powercap, session: Callable[..., Session]
+@pytest.mark.parametrize(("tdp_w", "limit_w"), [(100.0, 400 * 1.35), (8.0, 250 * 1.35)])
+def test_where_the_rated_power_is_a_guess_the_limit_is_its_upper_end_and_a_server_parts_at_least(
+    powercap: Powercap, session: Callable[..., Session], tdp_w: float, limit_w: float
 ) -> None:
     powercap.zone("intel-rapl:0", "package-0")
-    metered = session(tdp_known=False, tdp_spread=Interval(0.25, 1.0, 4.0))
-    assert metered.rapl.power_limit_w == {"package-0": pytest.approx(540)}
-    assert metered.rapl.idle_w == {"package-0": pytest.approx(15)}
+    metered = session(tdp_w=tdp_w, tdp_known=False, tdp_spread=Interval(0.25, 1.0, 4.0))
+    assert metered.rapl.power_limit_w == {"package-0": pytest.approx(limit_w)}
+    assert metered.rapl.idle_w == {"package-0": pytest.approx(0.15 * tdp_w)}
 
 
 def test_a_guest_may_see_the_whole_sockets_counter(powercap: Powercap, session: Callable[..., Session]) -> None:
