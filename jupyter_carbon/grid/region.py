@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +76,8 @@ def place_key(text: str) -> str:
     """
     text = text.casefold()
     if not text.isascii():
+        import unicodedata  # noqa: PLC0415  (few names have accents)
+
         decomposed = unicodedata.normalize("NFKD", text)
         text = "".join(char for char in decomposed if not unicodedata.combining(char))
     return re.sub(r"[^\w:]+|_", "-", text).strip("-")
