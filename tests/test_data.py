@@ -125,8 +125,11 @@ def test_states_provinces_and_zones_are_there():
 def test_the_large_clouds_are_there_with_what_they_say_of_their_sites():
     rows = list(tables.rows("cloud_regions"))
     by_provider = Counter(row["provider"] for row in rows)
-    assert {name: count >= least for name, least in [("aws", 35), ("azure", 60), ("gcp", 44), ("ovh", 15)]
-            for count in [by_provider[name]]} == dict.fromkeys(["aws", "azure", "gcp", "ovh"], True)
+    assert {
+        name: count >= least
+        for name, least in [("aws", 35), ("azure", 60), ("gcp", 44), ("ovh", 15)]
+        for count in [by_provider[name]]
+    } == dict.fromkeys(["aws", "azure", "gcp", "ovh"], True)
     assert len(numbers(rows, "pue")) >= 60
     assert len(numbers(rows, "wue_l_per_kwh")) >= 55
 

@@ -55,8 +55,11 @@ def test_the_world_is_as_wide_as_its_countries():
 
 
 def test_nine_in_ten_second_opinions_lie_within_the_spread_between_publishers():
-    others = {row["code"]: float(row["gco2e_per_kwh"]) for row in tables.rows("grid_countries")
-              if row["publisher"] == "Electricity Maps"}
+    others = {
+        row["code"]: float(row["gco2e_per_kwh"])
+        for row in tables.rows("grid_countries")
+        if row["publisher"] == "Electricity Maps"
+    }
     gaps = [
         abs(others[row["code"]] / float(row["gco2e_per_kwh"]) - 1)
         for row in tables.rows("grid_countries")
@@ -184,8 +187,10 @@ def test_gpus_add_their_own():
     eight, source = embodied_gco2e_per_h(
         "server", gpu_names=["NVIDIA H100 80GB HBM3"] * 8, life_years=one.scaled(4), utilisation=one
     )
-    added = [(after - before) * 4 * 8760 / 1000 for before, after in
-             ((bare.low, eight.low), (bare.likely, eight.likely), (bare.high, eight.high))]
+    added = [
+        (after - before) * 4 * 8760 / 1000
+        for before, after in ((bare.low, eight.low), (bare.likely, eight.likely), (bare.high, eight.high))
+    ]
     assert added == [pytest.approx(8 * 164), pytest.approx(8 * 307), pytest.approx(8 * 575.2)]
     assert "and 8 GPU" in source
 
