@@ -195,7 +195,7 @@ def grid_regions(reference: list[Row]) -> list[Row]:
                 | {
                     "publisher": "jupyter_carbon",
                     "name": PROVINCES[code],
-                    "source": "provincial generation shares in CodeCarbon x median life-cycle factors of IPCC AR5 (2014)",
+                    "source": "provincial shares of generation in CodeCarbon x median life-cycle factors, IPCC AR5",
                 }
             )
         elif row["region_type"] == "us_state" and "REJECT" not in row["note"] and is_state_edition(row):
