@@ -193,7 +193,7 @@ def grid_regions(reference: list[Row]) -> list[Row]:
                 common
                 | EMBER
                 | {
-                    "publisher": "jupyter_carbon",
+                    "publisher": "IPCC factors x CodeCarbon mix",
                     "name": PROVINCES[code],
                     "source": "provincial shares of generation in CodeCarbon x median life-cycle factors, IPCC AR5",
                 }
