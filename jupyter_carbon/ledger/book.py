@@ -157,7 +157,7 @@ class Ledger:
                 raise
 
     def _stories(self) -> Iterator[tuple[Path, Story]]:
-        """What each journal tells; run ids are made in the order of time, so the files are too."""
+        """What each journal tells."""
         far = place.is_network(self.path.parent, self._mountinfo)
         for path in sorted(self.journals.glob("*.jsonl")):
             try:
