@@ -28,22 +28,23 @@ def value(cls: type[T]) -> type[T]:
     """Make a class of annotated fields a frozen dataclass with slots, equal to another by its fields."""
     names = tuple(cls.__annotations__)
     own = {name: member for name, member in vars(cls).items() if name not in ("__dict__", "__weakref__", *names)}
-    made: Any = type(cls.__name__, cls.__bases__, {**_SHARED, **own, "__slots__": names})
-    made.__dataclass_fields__ = _Fields(cls)
+    fields = _Fields(cls)
+    made = type(cls.__name__, cls.__bases__, {**_SHARED, **own, "__slots__": names, "__dataclass_fields__": fields})
     made.__qualname__ = cls.__qualname__
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 class _Fields:
     """Stands for `__dataclass_fields__` until somebody asks: then the library itself works them out."""
 
     def __init__(self, written: type[Any]) -> None:
-        self._written = written
+        self.written = written
+        self._known: dict[str, Field[Any]] | None = None
 
     def __get__(self, instance: object, owner: type[Any]) -> dict[str, Field[Any]]:
-        known: dict[str, Field[Any]] = dataclass(init=False, repr=False, eq=False)(self._written).__dataclass_fields__
-        owner.__dataclass_fields__ = known
-        return known
+        if self._known is None:
+            self._known = dataclass(init=False, repr=False, eq=False)(self.written).__dataclass_fields__
+        return self._known
 
 
 def _first_init(self: Any, *args: Any, **named: Any) -> None:
@@ -56,15 +57,20 @@ def _init(cls: Any) -> Any:
     """An initialiser that sets each slot through its descriptor, since the class refuses all other ways."""
     scope: dict[str, Any] = {"_missing": MISSING}
     parameters, body = [], []
-    for name, known in cls.__dataclass_fields__.items():
+    written = vars(vars(cls)["__dataclass_fields__"].written)
+    for name in cls.__slots__:
         scope[f"_set_{name}"] = vars(cls)[name].__set__
-        parameter, given = name, name
-        if known.default is not MISSING:
-            scope[f"_{name}"] = known.default
-            parameter = f"{name}=_{name}"
-        elif known.default_factory is not MISSING:
-            scope[f"_{name}"] = known.default_factory
+        parameter = given = name
+        default: Any = written.get(name, MISSING)
+        factory: Any = MISSING
+        if isinstance(default, Field):
+            default, factory = default.default, default.default_factory
+        if factory is not MISSING:
+            scope[f"_{name}"] = factory
             parameter, given = f"{name}=_missing", f"_{name}() if {name} is _missing else {name}"
+        elif default is not MISSING:
+            scope[f"_{name}"] = default
+            parameter = f"{name}=_{name}"
         parameters.append(parameter)
         body.append(f" _set_{name}(self, {given})\n")
     # The text is made of field names alone.
