@@ -35,6 +35,7 @@ __all__ = [
     "SourceUnavailable",
     "UnknownHardware",
     "UnknownRegion",
+    "__version__",
     "history",
     "load_ipython_extension",
     "measure",
