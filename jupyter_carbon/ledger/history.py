@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from jupyter_carbon.model import Basis, CellRecord, Footprint, IntensityStatus, Interval, Method
+from jupyter_carbon.value import value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def export(records: Iterable[CellRecord], format: Literal["csv", "jsonl"], out: 
 # --- sums ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sum:
     """What some cell runs cost together.
 

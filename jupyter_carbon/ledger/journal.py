@@ -33,6 +33,7 @@ from pathlib import Path
 from jupyter_carbon.ledger import liveness, place
 from jupyter_carbon.ledger.liveness import Writer
 from jupyter_carbon.model import CellRun, Context, Domain, LedgerError, Status, Window
+from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ MOST_WAITING = 1000
 _json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII only: a line can be cut nowhere inside a character
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Known:
     """A context and its line."""
 

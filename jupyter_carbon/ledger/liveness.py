@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from jupyter_carbon.value import value
 
 try:
     import fcntl
@@ -25,7 +26,7 @@ writes each second, and an idle kernel has nothing open to lose)."""
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Writer:
     """A process, safe against reuse of its number: its machine (and pid namespace), and when it began."""
 

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +14,12 @@ from jupyter_carbon import footprint
 from jupyter_carbon.ledger.journal import CHECKPOINT_S, FORMAT
 from jupyter_carbon.ledger.liveness import Writer, is_dead, lock
 from jupyter_carbon.model import CellRecord, CellRun, Context, Domain, Interval, Share, Status, Window
+from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Counted:
     """A run as the journal tells it: what was counted, and the context to make a record of it."""
 
@@ -138,7 +139,7 @@ class Replay:
         return replace(begun, window=window, status=status or "ok")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Story:
     """All that one journal tells now; `over`: nobody will append to it again."""
 

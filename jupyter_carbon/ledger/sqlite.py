@@ -75,10 +75,8 @@ class Store:
             raise Corrupt(f"{self.path} is damaged")
         if kind in ("newer", "foreign"):
             raise LedgerError(self.notice or "")
-        if kind == "absent":
-            self._make_folder()
-        mode = self._best_mode(kind)
         self._create()
+        mode = self._best_mode(kind)
         self._migrate()
         if mode == "wal":
             self._switch_to_wal()
@@ -177,23 +175,16 @@ class Store:
         except FileNotFoundError:
             return False
 
-    def _make_folder(self) -> None:
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as err:
-            raise self._unmade(err) from err
-
     def _create(self) -> None:
         """An empty file is an empty database; SQLite itself would make one that others can read."""
         try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as err:
-            raise self._unmade(err) from err
-
-    def _unmade(self, err: OSError) -> LedgerError:
-        return LedgerError(
-            f"the ledger {self.path} cannot be written ({err.strerror}); set JUPYTER_CARBON_LEDGER to a path that can"
-        )
+            raise LedgerError(
+                f"the ledger {self.path} cannot be written ({err.strerror}); nothing stored is lost.  Set "
+                "JUPYTER_CARBON_LEDGER to a path that can be written"
+            ) from err
 
     def _migrate(self) -> None:
         with self._connection("rw", READ_WAIT_S) as db:
