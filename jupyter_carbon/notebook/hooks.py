@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from IPython import version_info
+
 from jupyter_carbon.model import Status
 from jupyter_carbon.notebook.transform import Options, options_of
 from jupyter_carbon.session import Cell, Session
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
 log = logging.getLogger("jupyter_carbon")
+
+COUNTS_FIRST = version_info >= (9, 8)
+"""IPython counts the next cell up before `pre_run_cell` since 9.8, at the cell's end before that (`run_cell_async`)."""
 
 
 @dataclass(slots=True)
@@ -89,9 +94,14 @@ class Hooks:
             info.raw_cell or "",
             cell_id=getattr(info, "cell_id", None),
             label=options.label,
-            execution_count=self._shell.execution_count,
+            execution_count=self._count(info),
             region=options.region,
         )
+
+    def _count(self, info: ExecutionInfo) -> int:
+        """The number that the user will see: In[n]."""
+        count: int = self._shell.execution_count
+        return count - 1 if COUNTS_FIRST and info.store_history else count
 
     def _request(self) -> object:
         """What asked for the present run: the same for a cell and the runs nested in it, another for the next cell."""
