@@ -26,7 +26,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
@@ -61,13 +60,13 @@ class _Known:
     line: bytes
 
 
-@dataclass(slots=True)
 class _Open:
     """A run that began and has not ended."""
 
-    known: _Known
-    begin: bytes
-    checkpoint: bytes = b""
+    __slots__ = ("begin", "checkpoint", "known")
+
+    def __init__(self, known: _Known, begin: bytes) -> None:
+        self.known, self.begin, self.checkpoint = known, begin, b""
 
     def lines(self) -> bytes:
         """All that a new file must know of it."""
