@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from jupyter_carbon.boundary import Boundary
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
 from jupyter_carbon.ledger import default_path
@@ -100,6 +101,7 @@ class Session:
         self.warnings: list[str] = list(settings.fill_from(environ))
         self.id = run_id()
         self.closed = False
+        self.boundary = Boundary()
         self.notebook = environ.get("JPY_SESSION_NAME")
         self._root, self._environ, self._pid = root, environ, os.getpid()
         self._running: list[Cell] = []
@@ -120,7 +122,7 @@ class Session:
         self.ledger_path = _ledger_path(settings)
         self._journal = self._open_journal() if recording else None
         self._ledger: Ledger | None = None
-        self._ticker = Ticker(self._tick, self._has_work, first=self._warm_up)
+        self._ticker = Ticker(self._tick, self._has_work, first=self._warm_up, boundary=self.boundary)
         if not self._ticker.start():
             self.warnings.append("threads cannot be started here: cells are metered at their edges only")
         ours = weakref.ref(self)
@@ -174,9 +176,7 @@ class Session:
             window = replace(window, flags=window.flags + flags)
         cell.window, cell.status = window, status
         context = self.context(cell.region)
-        if (
-            context is not cell.context
-        ):  # a GPU has joined, or the settings have changed: the run is told with the new one
+        if context is not cell.context:  # a GPU has joined, or the settings have changed: told with the new one
             self._write_begin(cell.run, context)
             cell.context = context
         if self._journal is not None:
@@ -236,6 +236,7 @@ class Session:
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
             ledger,
             *(Finding("warning", "problem", text) for text in self.warnings),
+            *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
 
     def reconfigure(self) -> None:
@@ -383,3 +384,5 @@ def _forget(ours: weakref.ref[Session]) -> None:
     if session is not None:
         session.closed = True
         session.settings.metering = False
+        if session._journal is not None:
+            session._journal.abandon()

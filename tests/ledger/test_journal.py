@@ -323,6 +323,13 @@ def test_a_long_journal_goes_on_in_a_new_file_with_its_open_run(tmp_path: Path):
     assert not any(story.crashed for story in stories)
 
 
+def test_a_session_that_opens_again_writes_a_file_of_its_own(tmp_path: Path):
+    first = Journal.open(tmp_path, "session")
+    first.close()
+    second = Journal.open(tmp_path, "session")
+    assert the_path(second) != the_path(first)
+
+
 def test_a_closed_session_leaves_its_open_run_as_crashed(journal: Journal):
     journal.begin(a_run("open"))
     journal.close()
@@ -351,7 +358,8 @@ while True:
     path = Path(writer.stdout.readline().strip())
     said = [writer.stdout.readline().strip() for _ in range(200)]
     writer.send_signal(signal.SIGKILL)
-    said += writer.communicate()[0].split()
+    said += writer.stdout.read().split()
+    writer.wait()
     told = list(replay(path))
     finished = [record.run.id for record in told if record.status == "ok"]
     assert set(said) <= set(finished)
