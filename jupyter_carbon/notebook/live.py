@@ -6,10 +6,11 @@ No clock, no thread, no kernel in here; times come in, snapshots go out.  Its ow
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
 from typing import Final
 
+from jupyter_carbon.footprint import together
 from jupyter_carbon.model import (
     ZERO,
     CellRecord,
@@ -46,32 +47,16 @@ from jupyter_carbon.notebook.protocol import (
     range_of,
     worst,
 )
-from jupyter_carbon.units import j_from_kwh, kwh_from_j
+from jupyter_carbon.report.summary import quality_of
+from jupyter_carbon.units import j_from_kwh
+from jupyter_carbon.value import value
 
 TAIL_S: Final = 60.0
 POINT_S: Final = 0.95
 """Two ticks closer than this become one point: a minute fits into sixty at any rate of ticks."""
 
-MOSTLY: Final = 0.8
-"""The share of the energy that must be known at least so well for the whole to be called so."""
 
-
-def quality_of(shares: Iterable[Share]) -> Quality | None:
-    """How most of the energy is known: `measured` where counters saw at least four fifths of it."""
-    energy_j: dict[Quality, float] = {"measured": 0.0, "modelled": 0.0, "assumed": 0.0}
-    seen: set[Quality] = set()
-    for share in shares:
-        energy_j[share.domain.quality] += share.energy_j.likely
-        seen.add(share.domain.quality)
-    total_j = sum(energy_j.values())
-    if total_j <= 0.0:
-        return worst(seen)
-    if energy_j["measured"] >= MOSTLY * total_j:
-        return "measured"
-    return "modelled" if energy_j["measured"] + energy_j["modelled"] >= MOSTLY * total_j else "assumed"
-
-
-@dataclass(frozen=True, slots=True)
+@value
 class Now:
     """What a snapshot needs beside what was gathered: the moment, and what holds at it."""
 
@@ -90,46 +75,24 @@ class Now:
     equivalents: Sequence[EquivalentItem] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Sum:
-    """Footprints added up.  They err together (one intensity, one set of sources), so the ends of ranges add."""
+    """Runs added up."""
 
     busy_s: float = 0.0
-    facility_energy_kwh: Interval = ZERO
-    operational_gco2e: Interval = ZERO
-    machine_energy_kwh: float = 0.0
-    embodied_gco2e: float | None = None
-    water_l: float | None = None
-    energy_j: Mapping[Quality, float] = field(default_factory=dict)
+    footprint: Footprint | None = None
+    quality: Quality | None = None
 
-    def plus(self, record: CellRecord, context: Context) -> _Sum:
-        footprint = record.footprint
-        energy_j = dict(self.energy_j)
-        for share in record.shares:
-            quality = share.domain.quality
-            energy_j[quality] = energy_j.get(quality, 0.0) + share.energy_j.likely
+    def plus(self, record: CellRecord) -> _Sum:
+        """One more run; a sum is known no better than its weakest part."""
         return _Sum(
-            busy_s=self.busy_s + record.duration_s,
-            facility_energy_kwh=self.facility_energy_kwh.plus_together(footprint.facility_energy_kwh),
-            operational_gco2e=self.operational_gco2e.plus_together(footprint.operational_gco2e),
-            machine_energy_kwh=self.machine_energy_kwh + _machine_kwh(footprint, context),
-            embodied_gco2e=_plus(self.embodied_gco2e, footprint.embodied_gco2e),
-            water_l=_plus(self.water_l, footprint.water_l),
-            energy_j=energy_j,
+            self.busy_s + record.duration_s,
+            together(self.footprint, record.footprint),
+            worst(quality for quality in (self.quality, quality_of(record.shares)) if quality is not None),
         )
 
-    @property
-    def quality(self) -> Quality | None:
-        total_j = sum(self.energy_j.values())
-        if total_j <= 0.0:
-            return worst(self.energy_j)
-        measured_j = self.energy_j.get("measured", 0.0)
-        if measured_j >= MOSTLY * total_j:
-            return "measured"
-        return "modelled" if measured_j + self.energy_j.get("modelled", 0.0) >= MOSTLY * total_j else "assumed"
 
-
-@dataclass(frozen=True, slots=True)
+@value
 class _Point:
     """A stretch of time and the joules of its parts."""
 
@@ -138,7 +101,7 @@ class _Point:
     energy_j: Mapping[Part, float]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Row:
     """One cell of the session, with the exact sums behind its rounded wire form."""
 
@@ -166,10 +129,10 @@ class Live:
 
     # --- what happened ----------------------------------------------------------------------------------
 
-    def ended(self, record: CellRecord, context: Context, *, client: str | None = None) -> None:
+    def ended(self, record: CellRecord, *, client: str | None = None) -> None:
         """A cell has ended; `client` is the `header.session` of the request that ran it."""
         self._runs += 1
-        self._sum = self._sum.plus(record, context)
+        self._sum = self._sum.plus(record)
         source = record.run.source_sha1
         repeat = source is not None and source in self._finished_sources
         if source is not None and record.status == "ok":
@@ -188,23 +151,19 @@ class Live:
             self._flags.pop(flag, None)  # the newest doubt stands last
             self._flags[flag] = None
 
-    def idled(self, at: float, duration_s: float, shares: Sequence[Share], footprint: Footprint) -> None:
-        """No cell ran for `duration_s` seconds up to `at`; this is what it took, ours."""
-        self._idle_kwh += footprint.facility_energy_kwh.likely
-        self._stretch(at, duration_s, shares, footprint)
+    def idled(self, cost: Footprint) -> None:
+        """What a stretch took in which no cell ran, ours."""
+        self._idle_kwh += cost.facility_energy_kwh.likely
 
-    def ticked(self, at: float, duration_s: float, shares: Sequence[Share], footprint: Footprint) -> None:
-        """Cells ran for the last `duration_s` seconds up to `at`: the newest part of the curve, ours."""
-        self._stretch(at, duration_s, shares, footprint)
-
-    def _stretch(self, at: float, duration_s: float, shares: Sequence[Share], footprint: Footprint) -> None:
+    def drew(self, at: float, duration_s: float, shares: Sequence[Share], cost: Footprint) -> None:
+        """Our joules of the last `duration_s` seconds up to `at`: the newest part of the curve."""
         if duration_s <= 0.0:
             return
         energy_j: dict[Part, float] = {}
         for share in shares:
             part = PART_OF[share.domain.component]
             energy_j[part] = energy_j.get(part, 0.0) + share.energy_j.likely
-        facility_j = j_from_kwh(footprint.facility_energy_kwh.likely)
+        facility_j = j_from_kwh(cost.facility_energy_kwh.likely)
         energy_j["rest"] = max(0.0, facility_j - sum(energy_j.values()))
         point = _Point(at, duration_s, energy_j)
         if self._points and self._points[-1].duration_s + duration_s <= POINT_S:
@@ -225,7 +184,7 @@ class Live:
     def snapshot(self, now: Now) -> Snapshot:
         """The next whole snapshot, within `SNAPSHOT_BYTES`."""
         self._seq += 1
-        total = self._sum if now.running is None else self._sum.plus(now.running, now.context)
+        total = self._sum if now.running is None else self._sum.plus(now.running)
         last = None if self._last_key is None or now.running is not None else self._rows[self._last_key].cell
         flags = [*self._flags, *(now.running.flags if now.running is not None else ())]
         tail, power_w = self._tail(now.at)
@@ -240,21 +199,7 @@ class Live:
                 notebook=None if now.notebook is None else clip(now.notebook, 2 * LABEL_CHARS),
                 running=None if now.running is None else _running(now.running, now),
                 ended=last,
-                totals=Totals(
-                    since=round(self._since, 3),
-                    runs=self._runs,
-                    cells=len(self._rows),
-                    busy_s=round(total.busy_s, 3),
-                    quality=total.quality,
-                    facility_energy_kwh=range_of(total.facility_energy_kwh),
-                    operational_gco2e=range_of(total.operational_gco2e),
-                    machine_energy_kwh=digits(total.machine_energy_kwh),
-                    idle_energy_kwh=digits(self._idle_kwh),
-                    embodied_gco2e=None if total.embodied_gco2e is None else digits(total.embodied_gco2e),
-                    water_l=None if total.water_l is None else digits(total.water_l),
-                    repeat_runs=self._repeat_runs,
-                    repeat_gco2e=digits(self._repeat_gco2e),
-                ),
+                totals=self._totals(total),
                 power_w=power_w if now.running is not None else {},
                 tail=tail,
                 parts=_parts(now),
@@ -263,6 +208,25 @@ class Live:
                 equivalents=list(now.equivalents),
                 flags=[clip(flag, LABEL_CHARS) for flag in dict.fromkeys(flags[-MAX_FLAGS:])],
             )
+        )
+
+    def _totals(self, total: _Sum) -> Totals:
+        cost = total.footprint
+        return Totals(
+            since=round(self._since, 3),
+            runs=self._runs,
+            cells=len(self._rows),
+            busy_s=round(total.busy_s, 3),
+            quality=total.quality,
+            facility_energy_kwh=range_of(cost.facility_energy_kwh if cost else ZERO),
+            operational_gco2e=range_of(cost.operational_gco2e if cost else ZERO),
+            energy_j=digits(cost.energy_j.likely if cost else 0.0),
+            machine_energy_j=digits(cost.machine_energy_j.likely if cost else 0.0),
+            idle_energy_kwh=digits(self._idle_kwh),
+            embodied_gco2e=_likely(cost and cost.embodied_gco2e),
+            water_l=_likely(cost and cost.water_l),
+            repeat_runs=self._repeat_runs,
+            repeat_gco2e=digits(self._repeat_gco2e),
         )
 
     def _tail(self, at: float) -> tuple[Tail, dict[Part, float]]:
@@ -298,11 +262,9 @@ def _key(record: CellRecord) -> str:
     return f"src:{run.source_sha1[:8]}" if run.source_sha1 else f"run:{run.id[:16]}"
 
 
-def _with_run(
-    row: _Row | None, key: str, record: CellRecord, number: int, *, repeat: bool, client: str | None
-) -> _Row:
+def _with_run(row: _Row | None, key: str, record: CellRecord, number: int, *, repeat: bool, client: str | None) -> _Row:
     footprint, run = record.footprint, record.run
-    quality = quality_of(record.shares) or "assumed"
+    quality = quality_of(record.shares)
     kwh = footprint.facility_energy_kwh
     gco2e = footprint.operational_gco2e
     if row is not None:
@@ -346,7 +308,7 @@ def _running(record: CellRecord, now: Now) -> RunningCell:
         duration_s=round(record.duration_s, 2),
         facility_energy_kwh=digits(record.footprint.facility_energy_kwh.likely),
         operational_gco2e=digits(record.footprint.operational_gco2e.likely),
-        quality=quality_of(record.shares) or "assumed",
+        quality=quality_of(record.shares),
         client=now.client,
         others=now.others,
     )
@@ -391,17 +353,9 @@ def _intensity(context: Context) -> Intensity:
     )
 
 
-def _machine_kwh(footprint: Footprint, context: Context) -> float:
-    """The whole machine's facility energy in the same seconds: its devices, and the board that we paid a share of."""
-    factor = context.wall.factor.likely
-    our_base_j = max(0.0, footprint.wall_energy_j.likely - footprint.energy_j.likely * factor)
-    base_j = our_base_j / context.idle_share if context.idle_share > 0.0 else our_base_j
-    return kwh_from_j(footprint.machine_energy_j.likely * factor + base_j) * context.pue.likely
-
-
-def _plus(total: float | None, more: Interval | None) -> float | None:
-    """A sum in which what is unknown stays out; unknown altogether is `None`, never 0."""
-    return total if more is None else (total or 0.0) + more.likely
+def _likely(interval: Interval | None) -> float | None:
+    """Unknown is `None`, never 0."""
+    return None if interval is None else digits(interval.likely)
 
 
 def _joined(a: _Point, b: _Point) -> _Point:

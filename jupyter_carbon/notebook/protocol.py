@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypedDict
 
-from jupyter_carbon.model import Basis, Component, Interval, IntensityStatus, Method, Quality, Status
+from jupyter_carbon.model import Basis, Component, IntensityStatus, Interval, Method, Quality, Status
 
 VERSION: Final = 1
 """Raised when a reader of the old form would draw something wrong; a panel ignores any other version and says so."""
@@ -31,6 +31,7 @@ LABEL_CHARS: Final = 60
 REASON_CHARS: Final = 90
 TOP_CELLS: Final = 3
 MAX_FLAGS: Final = 6
+HISTORY_ROWS: Final = 20
 
 Part = Literal["cpu", "gpu", "memory", "rest"]
 PARTS: Final[tuple[Part, ...]] = ("gpu", "cpu", "memory", "rest")
@@ -123,8 +124,9 @@ class Totals(TypedDict):
     quality: Quality | None
     facility_energy_kwh: Range
     operational_gco2e: Range
-    machine_energy_kwh: float
-    """What the whole machine used meanwhile, at the same wall and building factors."""
+    energy_j: float
+    """Ours at the devices, as is the machine's."""
+    machine_energy_j: float
     idle_energy_kwh: float
     """Ours while no cell ran; in no cell and not in `facility_energy_kwh`."""
     embodied_gco2e: float | None
@@ -274,10 +276,22 @@ class NotebookRow(TypedDict):
     """One notebook's part of a period."""
 
     notebook: str | None
+    here: bool
+    """It is the notebook in focus."""
     runs: int
     facility_energy_kwh: float
     operational_gco2e: float
-    quality: Quality
+
+
+class OtherKind(TypedDict):
+    """Runs told by another kind of intensity, whose grams are not added to the others."""
+
+    basis: Basis
+    method: Method
+    status: IntensityStatus
+    runs: int
+    facility_energy_kwh: float
+    operational_gco2e: float
 
 
 class HistoryAnswer(TypedDict):
@@ -291,11 +305,11 @@ class HistoryAnswer(TypedDict):
     notebooks: int
     facility_energy_kwh: Range
     operational_gco2e: Range
-    quality: Quality | None
     bar: Literal["hour", "day", "week", "month"]
     bars: list[Bar]
     rows: list[NotebookRow]
-    """The largest first, at most 20."""
+    """The largest first, at most `HISTORY_ROWS`."""
+    others: list[OtherKind]
     month_gco2e: float
     """Since the first of the reader's month: what a budget is held against."""
 
