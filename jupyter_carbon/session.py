@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -55,16 +55,15 @@ GIVEN_PUE = Interval(0.98, 1.0, 1.02)
 """A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""
 
 
-@dataclass(slots=True)
 class Cell:
     """A run that is being metered, or has been: its window and status are there once it has ended."""
 
-    run: CellRun
-    region: str | None
-    running: Running
-    context: Context
-    window: Window | None = None
-    status: Status = "ok"
+    __slots__ = ("context", "region", "run", "running", "status", "window")
+
+    def __init__(self, run: CellRun, region: str | None, running: Running, context: Context) -> None:
+        self.run, self.region, self.running, self.context = run, region, running, context
+        self.window: Window | None = None
+        self.status: Status = "ok"
 
 
 class Session:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from IPython import version_info
@@ -25,12 +24,15 @@ COUNTS_FIRST = version_info >= (9, 8)
 """IPython counts the next cell up before `pre_run_cell` since 9.8, at the cell's end before that (`run_cell_async`)."""
 
 
-@dataclass(slots=True)
 class _Frame:
-    info: ExecutionInfo
-    request: object
-    options: Options | None = None
-    cell: Cell | None = None
+    """One run that has begun and not ended."""
+
+    __slots__ = ("cell", "info", "options", "request")
+
+    def __init__(self, info: ExecutionInfo, request: object) -> None:
+        self.info, self.request = info, request
+        self.options: Options | None = None
+        self.cell: Cell | None = None
 
 
 class Hooks:

@@ -478,6 +478,6 @@ def test_in_any_order_each_run_is_one_row(tmp_path: Path, monkeypatch: pytest.Mo
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
-            max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -118,6 +118,20 @@ def test_each_run_keeps_the_context_it_began_with(journal: Journal):
     assert contexts == {"in Paris": paris, "in London": london}
 
 
+def test_a_begin_told_again_takes_the_newer_context(journal: Journal):
+    """A GPU has joined while the cell ran: the run is told with it."""
+    joined = a_context(domains=(PACKAGE, MEMORY, GPU))
+    journal.begin(a_run("one"))
+    journal.checkpoint("one", a_window())
+    journal.context(joined)
+    journal.begin(a_run("one"))
+    journal.end("one", replace(a_window(), energy_j={PACKAGE: 40.0, MEMORY: 4.0, GPU: 100.0}), "ok")
+    (counted,) = Replay(the_path(journal)).read()
+    assert counted.context == joined
+    assert counted.window is not None
+    assert counted.window.energy_j[GPU] == 100.0
+
+
 def test_a_context_is_written_once(journal: Journal):
     context, other = a_context(), replace(a_context(), n_cpu=64)
     for number in range(6):

@@ -468,6 +468,38 @@ except LedgerError as err:
     assert "JUPYTER_CARBON_LEDGER" in said
 
 
+def test_a_log_left_by_a_killed_kernel_is_read_on_a_full_disk(store: Store, run_python, python):
+    """There is no room for WAL's shared memory, and rows that are nowhere else are in the WAL."""
+    store.add([a_record("in the file", started_at=1.0)])
+    killed = python(
+        """
+from pathlib import Path
+import sqlite3
+from jupyter_carbon import footprint
+from jupyter_carbon.ledger.sqlite import Store
+keeps_the_log = sqlite3.connect(sys.argv[1])
+keeps_the_log.execute("SELECT count(*) FROM run").fetchone()
+Store(Path(sys.argv[1])).add([footprint.record(a_run("in the log"), a_window(), "ok", a_context())])
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+        store.path,
+    )
+    killed.wait(timeout=60)
+    store.path.with_name("ledger.sqlite-shm").unlink()
+    assert store.path.with_name("ledger.sqlite-wal").stat().st_size > 0
+    out = run_python(
+        """
+import resource
+from pathlib import Path
+from jupyter_carbon.ledger.sqlite import Store
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+print([record.run.id for record in Store(Path(sys.argv[1])).records()])
+""",
+        store.path,
+    )
+    assert out == "['in the file', 'in the log']\n"
+
+
 def test_it_leaves_no_descriptor_open(store: Store):
     store.add([a_record()])
     before = len(os.listdir("/proc/self/fd"))
