@@ -15,10 +15,10 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.boundary import Boundary
 from jupyter_carbon.grid import region as regions
@@ -34,8 +34,10 @@ from jupyter_carbon.model import (
     CellRecord,
     CellRun,
     Context,
+    Footprint,
     Interval,
     LedgerError,
+    Reading,
     Status,
     UnknownRegion,
     Window,
@@ -49,6 +51,19 @@ if TYPE_CHECKING:
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.report.doctor import Finding
 
+    class Watcher(Protocol):
+        """Who wants to see a session as it goes; called on the ticker's thread, off every cell's path."""
+
+        period_s: float
+        """How often a running cell is to be told of, in seconds."""
+
+        def settled(self, ended: Sequence[tuple[Cell, CellRecord]], between: Sequence[Footprint]) -> None:
+            """These cells have ended, and this was used while none ran; each is told once."""
+
+        def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
+            """The counters now, and the cells that run."""
+
+
 log = logging.getLogger("jupyter_carbon")
 
 GIVEN_PUE = Interval(0.98, 1.0, 1.02)
@@ -58,12 +73,14 @@ GIVEN_PUE = Interval(0.98, 1.0, 1.02)
 class Cell:
     """A run that is being metered, or has been: its window and status are there once it has ended."""
 
-    __slots__ = ("context", "region", "run", "running", "status", "window")
+    __slots__ = ("client", "context", "region", "run", "running", "status", "window")
 
     def __init__(self, run: CellRun, region: str | None, running: Running, context: Context) -> None:
         self.run, self.region, self.running, self.context = run, region, running, context
         self.window: Window | None = None
         self.status: Status = "ok"
+        self.client: str | None = None
+        """Which page or client asked for the run (`header.session` of its request)."""
 
 
 class Session:
@@ -108,6 +125,9 @@ class Session:
         self._account: Account | None = None
         self._kernels = 1
         self._contexts: dict[str | None, Context] = {}
+        self._settling = threading.Lock()
+        self._watcher: Watcher | None = None
+        self._comes: Callable[[], Watcher] | None = None
 
         self.host = Host.detect(root, environ)
         if settings.tdp_w is not None:
@@ -166,6 +186,11 @@ class Session:
         """Whether a cell is being metered now."""
         return bool(self._running)
 
+    @property
+    def open_cells(self) -> tuple[Cell, ...]:
+        """The cells that are being metered now."""
+        return tuple(self._running)
+
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append."""
         if self.gpus_found:
@@ -185,7 +210,10 @@ class Session:
                 self._warn(err)
         self._running.remove(cell)
         self._ended.append(cell)
-        self._ticker.wake()
+        if self._watcher is not None and (window.elapsed_s or 0.0) > self._ticker.period_s:
+            self._ticker.hurry()  # somebody waits for the number of a cell that took its time
+        else:
+            self._ticker.wake()
 
     def _write_begin(self, run: CellRun, context: Context) -> None:
         if self._journal is not None:
@@ -217,11 +245,25 @@ class Session:
             from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
 
             self._account = Account()
-        ended = []
-        while self._ended:
-            ended.append(self.record_of(self._ended.popleft()))
-        self._account.settle(ended, self.meter, self.context())
+        with self._settling:
+            ended = []
+            while self._ended:
+                cell = self._ended.popleft()
+                ended.append((cell, self.record_of(cell)))
+            between = self._account.settle([told for _, told in ended], self.meter, self.context())
+            if self._watcher is not None:
+                self._watcher.settled(ended, between)
         return self._account
+
+    def watch(self, comes: Callable[[], Watcher]) -> None:
+        """From now on somebody looks; `comes` is called on the ticker's thread, where its imports delay no cell."""
+        self._comes = comes
+        self._ticker.hurry()
+
+    def _let_in(self) -> None:
+        if self._comes is not None:
+            self._watcher, self._comes = self._comes(), None
+            self._watcher.ticked(self.meter.tick(), self.open_cells)
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
@@ -257,23 +299,29 @@ class Session:
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended)
+        return bool(self._running or self._ended or self._comes)
 
     def _tick(self) -> None:
         """Each second while a cell runs; once more when none does, to settle and hand over."""
         if self.closed:
             return
+        self._let_in()
+        reading = self.meter.tick() if self._running or self._watcher is not None else None
         if self._running:
-            self.meter.tick()
             for cell in tuple(self._running):
                 if self._journal is not None and cell.window is None:
                     try:
                         self._journal.checkpoint(cell.run.id, self.meter.so_far(cell.running))
                     except LedgerError as err:
                         self._warn(err)
+            if self._watcher is not None and self._ended:
+                self.account()
         else:
             self.account()
             self._hand_over()
+        if self._watcher is not None and reading is not None:
+            self._ticker.period_s = self._watcher.period_s
+            self._watcher.ticked(reading, self.open_cells)
 
     def _hand_over(self) -> None:
         """Move finished runs from the journal into the ledger."""
@@ -301,6 +349,7 @@ class Session:
                     self.gpus_found = True
             if self.gpus_found:
                 self.reconfigure()
+            self._let_in()
         finally:
             self._warm.set()
 

@@ -153,6 +153,10 @@ class Meter:
                 return self._window(running, self._last)
             return self._window(running, now, (self._last, now, len(self._open)))
 
+    def between(self, a: Reading, b: Reading) -> Window:
+        """The window from one reading to a later one."""
+        return self._difference([(a, b, 1)], b.t_s - a.t_s)
+
     # --- the ticker's part ------------------------------------------------------------------------------
 
     def tick(self) -> Reading:

@@ -45,6 +45,10 @@ class Ticker:
         if self.parked:
             self._wake.set()
 
+    def hurry(self) -> None:
+        """Somebody waits: tick at once instead of at the period's end."""
+        self._wake.set()
+
     def stop(self) -> None:
         """End the thread, soon; never waits for it."""
         self.running = False
@@ -59,5 +63,7 @@ class Ticker:
             if not self._busy():
                 self._wake.wait()
             self.parked = False
-            if not self._halt.wait(self.period_s):
+            self._wake.clear()
+            self._wake.wait(self.period_s)
+            if not self._halt.is_set():
                 self._boundary.run(self._tick)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jupyter_carbon
+from jupyter_carbon.notebook.channel import connect
 from jupyter_carbon.notebook.hooks import Hooks
 from jupyter_carbon.notebook.magics import CarbonMagics
 from jupyter_carbon.notebook.transform import strip_carbon
@@ -25,6 +26,9 @@ def load(shell: InteractiveShell) -> None:
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)
     hooks.register()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        hooks.disconnect = connect(kernel, session)
     # Appended: IPython's own clean-up comes first, and line numbers in tracebacks stay right.
     shell.input_transformers_cleanup.append(strip_carbon)
     shell.register_magics(CarbonMagics(shell, hooks))
@@ -41,6 +45,7 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("carbon", None)
     magics.hooks.unregister()
+    magics.hooks.disconnect()
     shell.input_transformers_cleanup.remove(strip_carbon)
     session = magics.hooks.session
     shell.configurables.remove(session.settings)  # type: ignore[arg-type]

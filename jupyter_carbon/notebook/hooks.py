@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from IPython import version_info
@@ -29,7 +30,7 @@ class _Frame:
 
     __slots__ = ("cell", "info", "options", "request")
 
-    def __init__(self, info: ExecutionInfo, request: object) -> None:
+    def __init__(self, info: ExecutionInfo, request: tuple[str, str | None] | None) -> None:
         self.info, self.request = info, request
         self.options: Options | None = None
         self.cell: Cell | None = None
@@ -42,6 +43,8 @@ class Hooks:
         self._shell, self.session = shell, session
         self._frames = threading.local()
         self._pid = os.getpid()
+        self.disconnect: Callable[[], None] = lambda: None
+        """Ends what panels were promised."""
 
     def register(self) -> None:
         """From now on every cell is metered."""
@@ -83,19 +86,23 @@ class Hooks:
             execution_count=self._count(info),
             region=options.region,
         )
+        if frame.request is not None:
+            frame.cell.client = frame.request[1]
 
     def _count(self, info: ExecutionInfo) -> int:
         """The number that the user will see: In[n]."""
         count: int = self._shell.execution_count
         return count - 1 if COUNTS_FIRST and info.store_history else count
 
-    def _request(self) -> object:
-        """What asked for the present run: the same for a cell and the runs nested in it, another for the next cell."""
+    def _request(self) -> tuple[str, str | None] | None:
+        """What asked for the present run, and whose page or client that is: the same for a cell and the runs nested in
+        it, another for the next cell."""
         get_parent = getattr(self._shell, "get_parent", None)
         if get_parent is None:
             return None
         try:
-            return get_parent()["header"]["msg_id"]
+            header = get_parent()["header"]
+            return header["msg_id"], header.get("session")
         except (LookupError, TypeError):
             return None
 

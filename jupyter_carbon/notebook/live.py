@@ -6,7 +6,7 @@ No clock, no thread, no kernel in here; times come in, snapshots go out.  Its ow
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Final
 
@@ -72,7 +72,8 @@ class Now:
     others: int = 0
     reasons: Mapping[Component, str] = field(default_factory=dict)
     """Why a component is not measured: the cause and the remedy, in words."""
-    equivalents: Sequence[EquivalentItem] = ()
+    equivalents: Callable[[float, float], Sequence[EquivalentItem]] = lambda gco2e, energy_kwh: ()
+    """What so many grams and so many kWh are like."""
 
 
 @value
@@ -186,6 +187,7 @@ class Live:
         self._seq += 1
         total = self._sum if now.running is None else self._sum.plus(now.running)
         last = None if self._last_key is None or now.running is not None else self._rows[self._last_key].cell
+        cost = total.footprint
         flags = [*self._flags, *(now.running.flags if now.running is not None else ())]
         tail, power_w = self._tail(now.at)
         return fitted(
@@ -205,7 +207,7 @@ class Live:
                 parts=_parts(now),
                 intensity=_intensity(now.context),
                 top=self._top(),
-                equivalents=list(now.equivalents),
+                equivalents=[] if cost is None else _like(now, cost),
                 flags=[clip(flag, LABEL_CHARS) for flag in dict.fromkeys(flags[-MAX_FLAGS:])],
             )
         )
@@ -223,8 +225,8 @@ class Live:
             energy_j=digits(cost.energy_j.likely if cost else 0.0),
             machine_energy_j=digits(cost.machine_energy_j.likely if cost else 0.0),
             idle_energy_kwh=digits(self._idle_kwh),
-            embodied_gco2e=_likely(cost and cost.embodied_gco2e),
-            water_l=_likely(cost and cost.water_l),
+            embodied_gco2e=_likely(cost.embodied_gco2e if cost else None),
+            water_l=_likely(cost.water_l if cost else None),
             repeat_runs=self._repeat_runs,
             repeat_gco2e=digits(self._repeat_gco2e),
         )
@@ -351,6 +353,11 @@ def _intensity(context: Context) -> Intensity:
         pue=digits(context.pue.likely),
         pue_source=clip(context.pue_source, LABEL_CHARS),
     )
+
+
+def _like(now: Now, cost: Footprint) -> list[EquivalentItem]:
+    """Comparisons for a total."""
+    return list(now.equivalents(cost.operational_gco2e.likely, cost.facility_energy_kwh.likely))
 
 
 def _likely(interval: Interval | None) -> float | None:

@@ -19,17 +19,12 @@ from jupyter_carbon.model import Basis, Component, IntensityStatus, Interval, Me
 VERSION: Final = 1
 """Raised when a reader of the old form would draw something wrong; a panel ignores any other version and says so."""
 
-COMM_ID: Final = "jupyter-carbon-live"
-"""Snapshots are `comm_msg`s on this id.  Nobody opens it: front ends that do not know us drop them without a word."""
-
-TARGET: Final = "jupyter_carbon"
-"""Questions are `comm_open`s on this target."""
-
 TAIL_POINTS: Final = 60
 SNAPSHOT_BYTES: Final = 4000
 LABEL_CHARS: Final = 60
-REASON_CHARS: Final = 90
+REASON_CHARS: Final = 160
 TOP_CELLS: Final = 3
+MAX_EQUIVALENTS: Final = 4
 MAX_FLAGS: Final = 6
 HISTORY_ROWS: Final = 20
 
@@ -240,14 +235,20 @@ class SetMetering(TypedDict):
     on: bool
 
 
+class FindingItem(TypedDict):
+    """One thing that `doctor` has to say."""
+
+    topic: str
+    health: Literal["good", "note", "problem"]
+    text: str
+    remedy: str | None
+
+
 class About(TypedDict):
-    """What a person may want to know of the kernel's side."""
+    """The kernel's side: its version, and what it found on this machine."""
 
     version: str
-    ledger: str
-    region_set_by: str
-    wall: str
-    remedies: list[str]
+    findings: list[FindingItem]
 
 
 class LookAnswer(TypedDict):

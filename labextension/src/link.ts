@@ -172,22 +172,20 @@ export class Link implements IDisposable {
     const { kernel } = this;
     const comm_id = UUID.uuid4();
     const address = { username: kernel.username, session: kernel.clientId, channel: 'shell' as const };
-    const future = kernel.sendShellMessage(
+    // The answer comes when the kernel has it, perhaps after the request is done: a ledger may hold many years.
+    const data = new Promise<unknown>(resolve => this.waiting.set(comm_id, resolve));
+    kernel.sendShellMessage(
       KernelMessage.createMessage<KernelMessage.ICommOpenMsg<'shell'>>({
         ...address,
         msgType: 'comm_open',
         content: { comm_id, target_name: TARGET, data: question }
       })
     );
-    let answer: Answer | null = null;
-    future.onIOPub = message => {
-      if (KernelMessage.isCommMsgMsg(message) && message.content.comm_id === comm_id) {
-        answer = parseAnswer(message.content.data);
-        this.noteVersion(message.content.data);
-      }
-    };
-    await within(PATIENCE_MS, future.done);
-    if (answer !== null && !kernel.isDisposed) {
+    const told = await within(PATIENCE_MS, data);
+    this.waiting.delete(comm_id);
+    const answer = parseAnswer(told);
+    this.noteVersion(told);
+    if (told !== null && !kernel.isDisposed) {
       kernel.sendShellMessage(
         KernelMessage.createMessage<KernelMessage.ICommCloseMsg<'shell'>>({
           ...address,
@@ -213,14 +211,19 @@ export class Link implements IDisposable {
   }
 
   private onMessage(_: Kernel.IKernelConnection, message: KernelMessage.IIOPubMessage): void {
-    if (KernelMessage.isCommMsgMsg(message) && message.content.comm_id === COMM_ID) {
-      const snapshot = parseSnapshot(message.content.data);
+    if (!KernelMessage.isCommMsgMsg(message)) {
+      return;
+    }
+    const { comm_id, data } = message.content;
+    if (comm_id === COMM_ID) {
+      const snapshot = parseSnapshot(data);
       if (snapshot !== null) {
         this.feed(snapshot);
       } else {
-        this.noteVersion(message.content.data);
+        this.noteVersion(data);
       }
     }
+    this.waiting.get(comm_id)?.(data);
   }
 
   private feed(snapshot: Snapshot): void {
@@ -275,6 +278,7 @@ export class Link implements IDisposable {
     }
   }
 
+  private readonly waiting = new Map<string, (data: unknown) => void>();
   private disposed = false;
   private asking = false;
   private said = '';

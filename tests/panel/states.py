@@ -81,6 +81,8 @@ def top(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+REMEDY = "# As root, once.\ncat > /etc/udev/rules.d/70-rapl-energy.rules <<'RULE'\nSUBSYSTEM==\"powercap\", KERNEL==\"intel-rapl*:*\"\nRULE"
+
 CELLS = [
     cell("c-import", 1, 0.021),
     cell("c-load", 5, 1.7, runs=9, repeat_runs=8, repeat_gco2e=0.6, quality="modelled"),
@@ -96,10 +98,11 @@ NAMES = {
 }
 ABOUT = {
     "version": "0.1.0",
-    "ledger": "~/.local/share/jupyter/carbon/ledger.sqlite",
-    "region_set_by": "%config Carbon.region",
-    "wall": "1.18 × devices + 8 W, desktop",
-    "remedies": [],
+    "findings": [
+        {"topic": "rapl", "health": "good", "text": "CPU package-0 measured, a step of 1 ms", "remedy": None},
+        {"topic": "wall", "health": "note", "text": "1.18 x devices + 8.0 W for a desktop", "remedy": None},
+        {"topic": "ledger", "health": "good", "text": "~/.local/share/jupyter/carbon/ledger.sqlite", "remedy": None},
+    ],
 }
 RUNNING = {
     "cell_id": "c-eval",
@@ -182,8 +185,8 @@ def history(period: str = "7d", **more: Any) -> dict[str, Any]:
     ]
     names = ["work/train-models.ipynb", "work/explore.ipynb", "papers/figures.ipynb", None]
     rows = [
-        {"notebook": n, "runs": r, "facility_energy_kwh": e / 1000, "operational_gco2e": e * 0.385, "quality": q}
-        for n, r, e, q in zip(names, [31, 20, 9, 3], [70.2, 31.0, 6.1, 0.4], ["measured"] * 3 + ["modelled"], strict=True)
+        {"notebook": n, "here": i == 0, "runs": r, "facility_energy_kwh": e / 1000, "operational_gco2e": e * 0.385}
+        for i, (n, r, e) in enumerate(zip(names, [31, 20, 9, 3], [70.2, 31.0, 6.1, 0.4], strict=True))
     ]
     whole = {
         "v": 1,
@@ -194,10 +197,10 @@ def history(period: str = "7d", **more: Any) -> dict[str, Any]:
         "notebooks": 4,
         "facility_energy_kwh": interval(0.108, 0.06),
         "operational_gco2e": interval(41.0),
-        "quality": "modelled",
         "bar": "day",
         "bars": bars,
         "rows": rows,
+        "others": [],
         "month_gco2e": 41.0,
     }
     return {**whole, **more}
@@ -322,7 +325,7 @@ STATES: dict[str, list[Event]] = {
     "method": [
         focus(),
         feed(MODELLED),
-        cells(CELLS, remedies=["sudo chmod a+r /sys/class/powercap/intel-rapl:0/energy_uj opens the counter until the next boot"]),
+        cells(CELLS, findings=[*ABOUT["findings"], {"topic": "rapl", "health": "problem", "text": "not readable", "remedy": REMEDY}]),
         {"type": "fold", "section": "method", "folded": False},
         {"type": "fold", "section": "cells", "folded": True},
     ],

@@ -11,17 +11,19 @@ const WHEEL = ['M2 10.500V8.300L3.800 5h8.400L14 8.300v2.200M2 8.300h12', 'M5 9.
 const BULB = ['M5.800 10.800C4.500 9.900 3.800 8.600 3.800 7a4.200 4.200 0 0 1 8.400 0c0 1.600-.7 2.900-2 3.800v1.400H5.800zM6.500 14h3'];
 
 /** Grams per kWh in words: average or marginal, life cycle or direct. */
-export function basisWord({ t }: Context, { method, basis }: Intensity): string {
+export function basisWord({ t }: Context, { method, basis }: Pick<Intensity, 'method' | 'basis'>): string {
   if (method === 'average') {
     return basis === 'lifecycle' ? t.__('average, life cycle') : t.__('average, direct');
   }
   return basis === 'lifecycle' ? t.__('marginal, life cycle') : t.__('marginal, direct');
 }
 
-function periodWord({ t }: Context, { year, status }: Intensity): string {
-  return year !== null && status === 'yearly'
-    ? String(year)
-    : { actual: t.__('live'), estimated: t.__('live, estimated'), forecast: t.__('forecast'), yearly: t.__('yearly') }[status];
+export function statusWord({ t }: Context, status: Intensity['status']): string {
+  return { actual: t.__('live'), estimated: t.__('live, estimated'), forecast: t.__('forecast'), yearly: t.__('yearly') }[status];
+}
+
+function periodWord(context: Context, { year, status }: Intensity): string {
+  return year !== null && status === 'yearly' ? String(year) : statusWord(context, status);
 }
 
 export function facts(context: Context): Block {

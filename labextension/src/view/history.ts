@@ -2,6 +2,7 @@
 
 import type { Block, Context } from './block';
 import { button, h, say, set, show, svg } from './dom';
+import { basisWord, statusWord } from './facts';
 import { fold } from './fold';
 import type { HistoryAnswer, Period } from './protocol';
 import type { State } from './store';
@@ -43,7 +44,8 @@ export function history(context: Context): Block {
   const budgetBar = h('i');
   const budget = h('div', { class: 'jc-budget' }, h('div', { class: 'jc-rangebar', 'aria-hidden': 'true' }, budgetBar), budgetText);
   const note = h('p', { class: 'jc-note jc-muted', role: 'status' });
-  const answerBox = h('div', { class: 'jc-answer' }, h('p', { class: 'jc-sum' }, total, ' ', range), under, bars, axis, values, budget, table);
+  const others = h('ul', { class: 'jc-others jc-muted' });
+  const answerBox = h('div', { class: 'jc-answer' }, h('p', { class: 'jc-sum' }, total, ' ', range), under, bars, axis, values, budget, table, others);
   const section = fold(context, 'history', [t.__('All notebooks')], [answerBox, note], segments);
 
   let drawn: readonly unknown[] = [];
@@ -69,14 +71,23 @@ export function history(context: Context): Block {
   };
 
   const draw = (answer: HistoryAnswer, state: State): void => {
-    const quality = answer.quality ?? 'modelled';
-    const grams = f.grams(answer.operational_gco2e.likely, quality, false);
+    const grams = f.grams(answer.operational_gco2e.likely, 'modelled', false);
     say(total, `${grams.number} ${grams.unit}`);
-    say(under, t._n('%2 · one run', '%2 · %1 runs', answer.runs, f.quantity(answer.facility_energy_kwh.likely, 'kWh', quality)));
+    say(under, t._n('%2 · one run', '%2 · %1 runs', answer.runs, f.quantity(answer.facility_energy_kwh.likely, 'kWh', 'modelled')));
     say(range, answer.runs === 0 ? '' : f.range(answer.operational_gco2e, 'g'));
     drawBars(answer);
     rows.replaceChildren(...answer.rows.slice(0, 8).map(row => notebookRow(context, row, answer)));
     drawBudget(answer, state.budget_gco2e);
+    others.replaceChildren(
+      ...answer.others.map(kind => {
+        const more = f.grams(kind.operational_gco2e, 'modelled', false);
+        return h(
+          'li',
+          {},
+          t._n('One run more by another intensity (%2): %3 %4, not added', '%1 runs more by another intensity (%2): %3 %4, not added', kind.runs, kindWord(context, kind), more.number, more.unit)
+        );
+      })
+    );
   };
 
   const drawBars = (answer: HistoryAnswer): void => {
@@ -167,9 +178,13 @@ function noteOf(
   return reachable ? null : t.__('As of %1', f.date(answer.as_of));
 }
 
+function kindWord(context: Context, kind: HistoryAnswer['others'][number]): string {
+  return context.t.__('%1, %2', basisWord(context, kind), statusWord(context, kind.status));
+}
+
 function notebookRow({ t, f }: Context, row: HistoryAnswer['rows'][number], answer: HistoryAnswer): HTMLElement {
   const path = row.notebook ?? t.__('no notebook');
-  const grams = f.grams(row.operational_gco2e, row.quality, false);
+  const grams = f.grams(row.operational_gco2e, 'modelled', false);
   const largest = answer.rows[0]?.facility_energy_kwh ?? 0;
   return h(
     'tr',
@@ -184,7 +199,7 @@ function notebookRow({ t, f }: Context, row: HistoryAnswer['rows'][number], answ
         h('span', { class: 'jc-runs', role: 'img', 'aria-label': t._n('one run', '%1 runs', row.runs) }, `×${f.integer(row.runs)}`)
       )
     ),
-    h('td', { class: 'jc-kwh' }, f.quantity(row.facility_energy_kwh, 'kWh', row.quality)),
+    h('td', { class: 'jc-kwh' }, f.quantity(row.facility_energy_kwh, 'kWh', 'modelled')),
     h('td', { class: 'jc-co2' }, `${grams.number} ${grams.unit}`)
   );
 }

@@ -45,22 +45,17 @@ export function method(context: Context): Block {
       ...parts.map(({ part, quality, source }): [string, string] => [partWord(t, part), t.__('%1 · %2', qualityWord(t, quality), source)]),
       [t.__('Grid'), t.__('%1 g/kWh, %2, %3', f.range(intensity.gco2e_per_kwh, 'g').replace(/ g$/, ''), basisWord(context, intensity), intensity.source)],
       [t.__('Building'), t.__('PUE %1, %2', f.ratio(intensity.pue), intensity.pue_source)],
-      ...(about === null
-        ? []
-        : ([
-            [t.__('Wall'), about.wall],
-            [t.__('Place'), about.region_set_by],
-            [t.__('Ledger'), about.ledger]
-          ] as [string, string][]))
+      ...(about?.findings ?? []).map(({ topic, text }): [string, string] => [topic, text])
     ];
     const key = JSON.stringify([lines, flags, about]);
     if (key !== drawn) {
       drawn = key;
       sources.replaceChildren(...lines.map(([term, text]) => h('div', {}, h('dt', {}, term), h('dd', {}, text))));
       doubts.replaceChildren(...flags.map(flag => h('li', {}, flagWord(t, flag))));
-      remedies.replaceChildren(...(about?.remedies ?? []).map(text => h('li', {}, text)));
+      const helps = (about?.findings ?? []).filter(({ remedy }) => remedy !== null);
+      remedies.replaceChildren(...helps.map(({ topic, remedy }) => h('li', {}, h('b', {}, topic), h('pre', {}, remedy ?? ''))));
       show(doubtsHead, flags.length > 0);
-      show(remediesHead, (about?.remedies.length ?? 0) > 0);
+      show(remediesHead, helps.length > 0);
       say(version, about === null ? '' : t.__('jupyter_carbon %1', about.version));
     }
     drawValues(snapshot);

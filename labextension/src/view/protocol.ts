@@ -57,6 +57,9 @@ const byPart =
       ? Object.fromEntries(Object.entries(value).map(([name, item]) => [part(name), check(item)]))
       : refuse();
 const quality = word('measured', 'modelled', 'assumed');
+const basis = word('lifecycle', 'direct');
+const method = word('average', 'marginal');
+const status = word('actual', 'estimated', 'forecast', 'yearly');
 const range = object({ low: num, likely: num, high: num });
 
 const runningCell = object({
@@ -130,9 +133,9 @@ const snapshot = object({
     gco2e_per_kwh: range,
     region: text,
     name: text,
-    basis: word('lifecycle', 'direct'),
-    method: word('average', 'marginal'),
-    status: word('actual', 'estimated', 'forecast', 'yearly'),
+    basis,
+    method,
+    status,
     source: text,
     year: maybe(num),
     pue: num,
@@ -154,7 +157,10 @@ const snapshot = object({
   flags: list(text)
 });
 
-const about = object({ version: text, ledger: text, region_set_by: text, wall: text, remedies: list(text) });
+const about = object({
+  version: text,
+  findings: list(object({ topic: text, health: word('good', 'note', 'problem'), text, remedy: maybe(text) }))
+});
 const period = word('today', '7d', '30d', 'all');
 
 const lookAnswer = object({ v: num, answer: word('look'), snapshot, cells: list(cell), about });
@@ -167,13 +173,15 @@ const historyAnswer = object({
   notebooks: num,
   facility_energy_kwh: range,
   operational_gco2e: range,
-  quality: maybe(quality),
   bar: word('hour', 'day', 'week', 'month'),
   bars: list(
     object({ start: text, runs: num, facility_energy_kwh: num, operational_gco2e: num, here_gco2e: num })
   ),
   rows: list(
-    object({ notebook: maybe(text), here: flag, runs: num, facility_energy_kwh: num, operational_gco2e: num, quality })
+    object({ notebook: maybe(text), here: flag, runs: num, facility_energy_kwh: num, operational_gco2e: num })
+  ),
+  others: list(
+    object({ basis, method, status, runs: num, facility_energy_kwh: num, operational_gco2e: num })
   ),
   month_gco2e: num
 });
