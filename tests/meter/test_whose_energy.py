@@ -89,15 +89,21 @@ class Kernel:
         elif what == "tick":
             self.meter.tick()
 
-    def ends(self) -> tuple[float, float, float]:
-        """Joules of all cells, of the session (cells and what lies between them), and of the machine meanwhile."""
+    def ends(self) -> dict[str, tuple[float, float, float]]:
+        """By device, joules of all cells, of the session (cells and what lies between them), and of the machine."""
         while self.open:
             self.acts("end")
         self.meter.end(self.meter.begin())  # closes the stretch since the last cell
         cells = [parts(window, self.context) for window in self.cells]
         between = [parts(window, self.context) for window in self.meter.take_between()]
-        cells_j = sum(mine_j for mine_j, _ in cells)
-        return cells_j, cells_j + sum(mine_j for mine_j, _ in between), sum(all_j for _, all_j in cells + between)
+
+        def total(windows: list[dict[str, tuple[float, float]]], device: str, which: int) -> float:
+            return sum(window[device][which] for window in windows if device in window)
+
+        return {
+            device: (total(cells, device, 0), total(cells + between, device, 0), total(cells + between, device, 1))
+            for device in IDLE_W
+        }
 
 
 def context(*domains: Domain, **changes: object) -> Context:
@@ -119,17 +125,17 @@ def context(*domains: Domain, **changes: object) -> Context:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def parts(window: Window, ctx: Context) -> tuple[float, float]:
-    """Our joules, and the machine's."""
+def parts(window: Window, ctx: Context) -> dict[str, tuple[float, float]]:
+    """By device, our joules and the machine's."""
     shares, _ = attribute(window, ctx)
     for share in shares:
         assert 0.0 <= share.energy_j.low <= share.energy_j.likely <= share.energy_j.high * (1 + 1e-12)
         assert share.energy_j.likely <= share.machine_energy_j.likely * (1 + 1e-9) + 1e-12
-    return sum(s.energy_j.likely for s in shares), sum(s.machine_energy_j.likely for s in shares)
+    return {share.domain.device: (share.energy_j.likely, share.machine_energy_j.likely) for share in shares}
 
 
 def mine(window: Window, ctx: Context) -> float:
-    return parts(window, ctx)[0]
+    return sum(mine_j for mine_j, _ in parts(window, ctx).values())
 
 
 ACTIONS = st.sampled_from(["begin", "end", "tick", "nothing"])
@@ -153,10 +159,12 @@ def test_cells_never_exceed_their_session_nor_the_session_its_machine_whatever_i
         machine.sm_s[0] = machine.sm_s.get(0, 0.0) + computes * seconds * 0.5
         machine.sm_s[99] = machine.sm_s.get(99, 0.0) + bool(kind) * seconds * 0.5
         kernel.acts(what)
-    cells_j, session_j, machine_j = kernel.ends()
-    assert cells_j <= session_j <= machine_j * (1 + 1e-9) + 1e-9
-    # Where a counter stood still while somebody worked, the model fills in: never less than was counted.
-    assert machine_j >= sum(machine.joules.values()) * (1 - 1e-9) - 1e-9
+    ended = kernel.ends()
+    for domain, counted_j in machine.joules.items():
+        cells_j, session_j, machine_j = ended[domain.device]
+        assert cells_j <= session_j <= machine_j * (1 + 1e-9) + 1e-9
+        # Where a counter stood still while somebody worked, the model fills in: never less than was counted.
+        assert machine_j >= counted_j * (1 - 1e-9) - 1e-9
 
 
 many_steps = st.lists(
@@ -193,9 +201,11 @@ def test_kernels_with_cells_of_their_own_never_exceed_the_machine(count, script,
         kernels[turn % count].acts(what)
         for kernel in kernels:  # SM-seconds are told when the driver is asked, once a second
             kernel.meter.tick()
-    sessions_j = [kernel.ends() for kernel in kernels]
-    assert all(cells_j <= session_j for cells_j, session_j, _ in sessions_j)
-    assert sum(session_j for _, session_j, _ in sessions_j) <= sum(machine.joules.values()) * (1 + 1e-9) + 1e-6
+    ended = [kernel.ends() for kernel in kernels]
+    for domain, counted_j in machine.joules.items():
+        sessions_j = [by_device[domain.device] for by_device in ended]
+        assert all(cells_j <= session_j for cells_j, session_j, _ in sessions_j)
+        assert sum(session_j for _, session_j, _ in sessions_j) <= counted_j * (1 + 1e-9) + 1e-6
 
 
 # --- what a look at the edges alone would miss ------------------------------------------------------------------
