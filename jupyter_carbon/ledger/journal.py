@@ -189,6 +189,8 @@ class Journal:
             except OSError as err:
                 self._failed(err)
             else:
+                if self.trouble is not None:
+                    self._written.clear()  # a context may be lost with its runs: it is written again
                 self.trouble, self._told = None, False
 
     def close(self) -> None:
@@ -266,7 +268,6 @@ class Journal:
             raise OSError(f"only {written} of {len(line)} bytes were taken; the disk may be full")
 
     def _failed(self, err: OSError) -> None:
-        self._written.clear()  # what is written from here on names its context again
         self.trouble = err.strerror or str(err)
         log.debug("journal not written", exc_info=err)
 
