@@ -191,7 +191,7 @@ class Meter:
 
     def between(self, a: Reading, b: Reading) -> Window:
         """The window from one reading to a later one."""
-        return self._difference([(a, b, 1)], b.t_s - a.t_s)
+        return self._difference([(a, b, 1)], a, b)
 
     # --- the ticker's part ------------------------------------------------------------------------------
 

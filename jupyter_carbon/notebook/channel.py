@@ -105,7 +105,7 @@ class Channel:
 
         edge, self._edge = self._edge, reading
         # What lay before the oldest cell that runs was idle: two stretches, not one mean of both.
-        starts = [cell.running.began for cell in running]
+        starts = [cell.running.began for cell in running if cell.running.began is not None]
         first = min(starts, key=lambda began: began.t_s, default=None)
         edges = [edge] if edge is not None else []
         if first is not None and (edge is None or edge.t_s < first.t_s < reading.t_s):
@@ -209,7 +209,7 @@ def _equivalents(gco2e: float, energy_kwh: float) -> list[EquivalentItem]:
 
 
 def _reasons(session: Session) -> dict[Component, str]:
-    """Why the CPU's counter is not in use, where it is not.  Memory without a counter is the rule and needs no reason."""
+    """Why the CPU's counter is not in use; memory without a counter is the rule and needs no reason."""
     counters = [refusal for refusal in session.refusals if refusal.source in CPU_COUNTERS]
     worst = max(counters, key=lambda refusal: refusal.remedy is not None, default=None)
     return {} if worst is None else {"cpu": worst.reason}
