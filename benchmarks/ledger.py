@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
         )
         window = Window(
             2.0312345678912,
-            {domain: 28.268356662646887 + row for domain in DOMAINS},
+            dict.fromkeys(DOMAINS, 28.268356662646887 + row),
             1.012345678,
             1.9123456789,
             {"package-0": 10.123456789},
