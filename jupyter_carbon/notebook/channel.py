@@ -49,7 +49,7 @@ class Channel:
     def __init__(self, session: Session, send: Send, *, clock: Callable[[], float] = time.time) -> None:
         from jupyter_carbon.notebook.live import Live  # noqa: PLC0415  (on the ticker's thread)
 
-        self.period_s = PERIOD_S
+        self._period_s = PERIOD_S
         self._session, self._send, self._clock = session, send, clock
         self._lock = threading.RLock()
         self._live = Live(session.id, clock())
@@ -87,9 +87,9 @@ class Channel:
         with self._lock:
             now = Now(
                 at=self._clock(),
-                period_s=self.period_s,
+                period_s=self._period_s,
                 metering=session.settings.metering,
-                context=session.context() if oldest is None else oldest.context,
+                context=session.context() if oldest is None else oldest.told or session.context(),
                 notebook=session.notebook,
                 running=None if oldest is None else session.record_of(oldest),
                 client=None if oldest is None else oldest.client,
@@ -143,7 +143,8 @@ class Channel:
         if question["ask"] == "metering":
             self._session.settings.metering = question["on"]
         else:
-            self.period_s = LOOKED_AT_S if question["looking"] else PERIOD_S
+            self._period_s = LOOKED_AT_S if question["looking"] else PERIOD_S
+            self._session.tick_every(self._period_s)
             self._session.notebook = self._path(question["notebook"])
             if question["session_id"] == self._session.id:
                 since_run = question["since_run"]

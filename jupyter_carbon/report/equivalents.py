@@ -19,8 +19,10 @@ WORDS: dict[str, tuple[tuple[str, float], ...]] = {
     "litre": (("ml", 1e-3), ("l", 1.0)),
     "boil": (("", 1.0),),
     "charge": (("", 1.0),),
+    "laptop": (("", 1.0),),
 }
-"""By the table's unit, the words that a value may be told in and how much of the unit each is, the smallest first."""
+"""By the table's unit, the words that a value may be told in and how much of the unit each is, the smallest first.
+A unit that is not here is told as it is; an empty word stands where the name says it already."""
 
 
 @value
@@ -60,7 +62,7 @@ def equivalents(gco2e: float | None = None, energy_kwh: float | None = None) -> 
 
 def _told(units: float, factor: _Factor) -> Equivalent | None:
     """In the largest word that still gives one or more, else in the smallest that reads at all."""
-    words = [(word, units / size) for word, size in WORDS[factor.unit]]
+    words = [(word, units / size) for word, size in WORDS.get(factor.unit, ((factor.unit, 1.0),))]
     readable = [(word, number) for word, number in words if LEAST <= number <= MOST]
     if not readable:
         return None

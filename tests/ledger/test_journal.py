@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from ledger_parts import GPU, MEMORY, PACKAGE, a_context, a_run, a_window
+from ledger_parts import BRITAIN, GPU, MEMORY, PACKAGE, a_context, a_run, a_window
 
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.ledger.journal import MOST_WAITING, Journal
@@ -117,6 +118,42 @@ def test_each_run_keeps_the_context_it_began_with(journal: Journal):
     journal.end("in London", a_window(), "ok")
     contexts: dict[str, Context] = {counted.run.id: counted.context for counted in Replay(the_path(journal)).read()}
     assert contexts == {"in Paris": paris, "in London": london}
+
+
+def test_a_cell_of_a_subshell_keeps_its_own_context(journal: Journal):
+    """It gives another context between the notebook's `context` and its `begin`."""
+
+    def subshell() -> None:
+        journal.context(a_context(intensity=BRITAIN))
+        journal.begin(a_run("in a subshell"))
+
+    journal.context(a_context())
+    thread = threading.Thread(target=subshell)
+    thread.start()
+    thread.join()
+    journal.begin(a_run("in the notebook"))
+    for name in ("in a subshell", "in the notebook"):
+        journal.end(name, a_window(), "ok")
+    regions = {record.run.id: record.intensity.region for record in replay(the_path(journal))}
+    assert regions == {"in a subshell": "GB", "in the notebook": "FR"}
+
+
+def test_threads_that_write_together_tear_no_line(journal: Journal):
+    def cells(thread: int) -> None:
+        journal.context(a_context())
+        for number in range(200):
+            journal.begin(a_run(f"{thread}-{number}"))
+            journal.end(f"{thread}-{number}", a_window(), "ok")
+            journal.flush()
+
+    threads = [threading.Thread(target=cells, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    reader = Replay(the_path(journal))
+    assert len({run.run.id for run in reader.read()}) == 800
+    assert reader.unreadable == 0
 
 
 def test_a_begin_told_again_takes_the_newer_context(journal: Journal):

@@ -5,9 +5,9 @@ import { button, h, icon, say, show } from './dom';
 import type { Equivalent, Intensity, Snapshot } from './protocol';
 import { screen } from './screen';
 import type { State } from './store';
-import { kernelOf } from './store';
+import { equivalentOf, kernelOf } from './store';
 
-const WHEEL = ['M2 10.500V8.300L3.800 5h8.400L14 8.300v2.200M2 8.300h12', 'M5 9.500a1.300 1.300 0 1 0 0 2.600 1.300 1.300 0 0 0 0-2.600M11 9.500a1.300 1.300 0 1 0 0 2.600 1.300 1.300 0 0 0 0-2.600'];
+const ROAD = ['M4 12.500a1.600 1.600 0 1 0 0-.010M5.600 12.500h4.900a2.500 2.500 0 0 0 0-5H6a2.200 2.200 0 0 1 0-4.400h4.300M12 1.500a1.600 1.600 0 1 1 0 3.200 1.600 1.600 0 0 1 0-3.200'];
 const BULB = ['M5.800 10.800C4.500 9.900 3.800 8.600 3.800 7a4.200 4.200 0 0 1 8.400 0c0 1.600-.7 2.900-2 3.800v1.400H5.800zM6.500 14h3'];
 
 /** Grams per kWh in words: average or marginal, life cycle or direct. */
@@ -42,12 +42,12 @@ export function facts(context: Context): Block {
   const like = h('span', { class: 'jc-eq-name' });
   const source = h('span', { class: 'jc-eq-source jc-muted' });
   const another = button('jc-another jc-link', () => context.dispatch({ type: 'another-equivalent' }), t.__('another'));
-  const car = icon(...WHEEL);
+  const road = icon(...ROAD);
   const bulb = icon(...BULB);
   const card = h(
     'div',
     { class: 'jc-equivalent', role: 'group', 'aria-label': t.__('What it is like') },
-    car,
+    road,
     bulb,
     h('div', {}, h('p', {}, amount, ' ', like), h('p', { class: 'jc-muted' }, source, ' ', another))
   );
@@ -61,15 +61,16 @@ export function facts(context: Context): Block {
       return;
     }
     fill(snapshot);
-    const chosen = snapshot.equivalents[state.equivalent % Math.max(1, snapshot.equivalents.length)];
-    show(card, chosen !== undefined);
-    if (chosen !== undefined) {
+    const chosen = equivalentOf(state);
+    show(card, chosen !== null);
+    if (chosen !== null) {
       say(amount, equivalentAmount(context, chosen));
       say(like, chosen.name);
-      say(source, chosen.year === null ? chosen.source : t.__('%1 · %2', chosen.source, String(chosen.year)));
+      const dated = chosen.year === null || chosen.source.includes(String(chosen.year));
+      say(source, dated ? chosen.source : t.__('%1 · %2', chosen.source, String(chosen.year)));
       show(another, snapshot.equivalents.length > 1);
       const drives = /^k?m$/.test(chosen.unit);
-      show(car, drives);
+      show(road, drives);
       show(bulb, !drives);
     }
   };

@@ -1,6 +1,6 @@
 /** What the panel knows, and the one function that changes it. */
 
-import type { About, Cell, HistoryAnswer, Period, Quality, Range, Snapshot } from './protocol';
+import type { About, Cell, Equivalent, HistoryAnswer, Period, Quality, Range, Snapshot } from './protocol';
 
 /** How far we have come with a kernel: from nothing known to snapshots that arrive. */
 export type Link =
@@ -66,7 +66,8 @@ export interface State {
   readonly budget_gco2e: number | null;
   readonly sorting: Sorting;
   readonly shown_cells: number;
-  readonly equivalent: number;
+  /** The name of the comparison that the reader sees: it changes on a click, not by itself. */
+  readonly equivalent: string | null;
   readonly folded: ReadonlySet<Section>;
 }
 
@@ -118,7 +119,7 @@ export const initial: State = {
   budget_gco2e: null,
   sorting: 'energy',
   shown_cells: FIRST_CELLS,
-  equivalent: 0,
+  equivalent: null,
   folded: new Set<Section>(['method'])
 };
 
@@ -135,7 +136,11 @@ export function reduce(state: State, event: Event): State {
     case 'subject':
       return focus(state, event.subject);
     case 'snapshot':
-      return withKernel({ ...state, now_ms: event.now_ms }, event.kernel_id, kernel => fed(kernel, event.snapshot, event.now_ms));
+      return withKernel(
+        { ...state, now_ms: event.now_ms, equivalent: state.equivalent ?? event.snapshot.equivalents[0]?.name ?? null },
+        event.kernel_id,
+        kernel => fed(kernel, event.snapshot, event.now_ms)
+      );
     case 'cells':
       return withKernel(state, event.kernel_id, kernel => answered(kernel, event.session_id, event.cells, event.about));
     case 'link':
@@ -184,7 +189,7 @@ export function reduce(state: State, event: Event): State {
     case 'more-cells':
       return { ...state, shown_cells: state.shown_cells + MORE_CELLS };
     case 'another-equivalent':
-      return { ...state, equivalent: state.equivalent + 1 };
+      return { ...state, equivalent: nextEquivalent(state) };
     case 'fold': {
       const folded = new Set(state.folded);
       if (event.folded) {
@@ -200,6 +205,19 @@ export function reduce(state: State, event: Event): State {
 function focus(state: State, subject: Subject | null): State {
   const same = state.subject !== null && subject !== null && state.subject.path === subject.path;
   return { ...state, subject, shown_cells: same ? state.shown_cells : FIRST_CELLS };
+}
+
+/** The comparison to show: the reader's, as long as it reads well at this amount. */
+export function equivalentOf(state: State): Equivalent | null {
+  const all = kernelOf(state)?.snapshot?.equivalents ?? [];
+  return all.find(({ name }) => name === state.equivalent) ?? all[0] ?? null;
+}
+
+function nextEquivalent(state: State): string | null {
+  const all = kernelOf(state)?.snapshot?.equivalents ?? [];
+  const shown = equivalentOf(state);
+  const next = shown === null ? undefined : all[(all.indexOf(shown) + 1) % all.length];
+  return next?.name ?? null;
 }
 
 function withKernel(state: State, id: string, change: (kernel: Kernel) => Kernel): State {
