@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("jupyter_carbon")
 
-Send = Callable[[str, Mapping[str, Any]], None]
-"""Puts data on a comm id, from any thread."""
+Look = Callable[["Snapshot"], None]
+"""Takes a snapshot, on the ticker's thread."""
 
 COMM_ID = "jupyter-carbon-live"
 """Snapshots are `comm_msg`s on this id.  Nobody opens it: front ends that do not know us drop them without a word."""
@@ -46,11 +46,11 @@ CPU_COUNTERS = ("apple", "rapl")
 class Channel:
     """One session, as the panels of all pages see it.  Thread-safe: it is told by the ticker and asked by the shell."""
 
-    def __init__(self, session: Session, send: Send, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, session: Session, publish: Look, *, clock: Callable[[], float] = time.time) -> None:
         from jupyter_carbon.notebook.live import Live  # noqa: PLC0415  (on the ticker's thread)
 
         self._period_s = PERIOD_S
-        self._session, self._send, self._clock = session, send, clock
+        self._session, self._look, self._clock = session, publish, clock
         self._lock = threading.RLock()
         self._live = Live(session.id, clock())
         for record in session.account().records:
@@ -76,7 +76,7 @@ class Channel:
 
     def publish(self, running: Sequence[Cell] = ()) -> None:
         """Send a snapshot."""
-        self._send(COMM_ID, self.snapshot(running))
+        self._look(self.snapshot(running))
 
     def snapshot(self, running: Sequence[Cell] = ()) -> Snapshot:
         """The session as it is now."""
@@ -216,19 +216,38 @@ def _reasons(session: Session) -> dict[Component, str]:
     return {} if worst is None else {"cpu": worst.reason}
 
 
-def connect(kernel: IPythonKernel, session: Session) -> Callable[[], None]:
-    """Let panels look at `session` through its kernel; what comes back ends that."""
-    wire = kernel.session
-    assert wire is not None, "a kernel without a session has no front ends"
-    made: list[Channel] = []
-    ready = threading.Event()
+class Connection:
+    """A kernel whose session panels may look at, from here until `close`."""
 
-    def send(comm_id: str, data: Mapping[str, Any]) -> None:
+    def __init__(self, kernel: IPythonKernel, session: Session) -> None:
+        self.session = session
+        self.looks: list[Look] = []
+        """Who else wants each snapshot: the widgets of this kernel."""
+        self._kernel = kernel
+        self._channel: Channel | None = None
+        self._ready = threading.Event()
+        kernel.comm_manager.register_target(TARGET, self._asked)
+        session.settings.observe(self._switched, names=["metering"])
+        session.watch(self._comes)
+
+    def close(self) -> None:
+        """From now on questions find nobody."""
+        self._kernel.comm_manager.unregister_target(TARGET, self._asked)
+
+    def channel(self) -> Channel | None:
+        """The channel, as soon as the session's drivers have answered; None when they take too long."""
+        return self._channel if self._ready.wait(PATIENCE_S) else None
+
+    def send(self, comm_id: str, data: Mapping[str, Any]) -> None:
+        """Put a message on a comm, from any thread and in nobody's name."""
         from zmq import ZMQError  # noqa: PLC0415  (a kernel holds it)
 
+        wire = self._kernel.session
+        if wire is None:
+            return
         try:
             wire.send(
-                kernel.iopub_socket,
+                self._kernel.iopub_socket,
                 "comm_msg",
                 {"comm_id": comm_id, "data": data},
                 parent={},
@@ -237,29 +256,26 @@ def connect(kernel: IPythonKernel, session: Session) -> Callable[[], None]:
         except ZMQError as err:
             log.debug("nobody hears: the kernel goes down", exc_info=err)
 
-    def comes() -> Channel:
-        made.append(Channel(session, send))
-        ready.set()
-        return made[0]
+    def _publish(self, snapshot: Snapshot) -> None:
+        self.send(COMM_ID, snapshot)
+        for look in self.looks:
+            look(snapshot)
 
-    def tell(comm_id: str, question: object) -> None:
-        if ready.wait(PATIENCE_S):
-            send(comm_id, made[0].answer(question, session.open_cells))
+    def _comes(self) -> Channel:
+        self._channel = channel = Channel(self.session, self._publish)
+        self._ready.set()
+        return channel
 
-    def asked(comm: Any, message: Mapping[str, Any]) -> None:
+    def _asked(self, comm: Any, message: Mapping[str, Any]) -> None:
         # A ledger may hold many years: the shell, where the next cell waits, is not kept.
-        ask = partial(tell, comm.comm_id, message["content"].get("data"))
-        threading.Thread(target=session.boundary.run, args=(ask,), name="carbon-answer", daemon=True).start()
+        ask = partial(self._tell, comm.comm_id, message["content"].get("data"))
+        threading.Thread(target=self.session.boundary.run, args=(ask,), name="carbon-answer", daemon=True).start()
 
-    def switched(_: object) -> None:
-        if made:
-            session.boundary.run(lambda: made[0].publish(session.open_cells))
+    def _tell(self, comm_id: str, question: object) -> None:
+        channel = self.channel()
+        if channel is not None:
+            self.send(comm_id, channel.answer(question, self.session.open_cells))
 
-    kernel.comm_manager.register_target(TARGET, asked)
-    session.settings.observe(switched, names=["metering"])
-    session.watch(comes)
-
-    def disconnect() -> None:
-        kernel.comm_manager.unregister_target(TARGET, asked)
-
-    return disconnect
+    def _switched(self, _: object) -> None:
+        if self._channel is not None:
+            self.session.boundary.run(partial(self._channel.publish, self.session.open_cells))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from IPython import version_info
@@ -20,6 +19,8 @@ from jupyter_carbon.session import Cell, Session
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
+
+    from jupyter_carbon.notebook.channel import Connection
 
 COUNTS_FIRST = version_info >= (9, 8)
 """IPython counts the next cell up before `pre_run_cell` since 9.8, at the cell's end before that (`run_cell_async`)."""
@@ -43,8 +44,8 @@ class Hooks:
         self._shell, self.session = shell, session
         self._frames = threading.local()
         self._pid = os.getpid()
-        self.disconnect: Callable[[], None] = lambda: None
-        """Ends what panels were promised."""
+        self.connection: Connection | None = None
+        """To the panels, where there is a kernel."""
 
     def register(self) -> None:
         """From now on every cell is metered."""
