@@ -50,7 +50,7 @@ class Channel:
         from jupyter_carbon.notebook.live import Live  # noqa: PLC0415  (on the ticker's thread)
 
         self._period_s = PERIOD_S
-        self._session, self._look, self._clock = session, publish, clock
+        self._session, self._publish, self._clock = session, publish, clock
         self._lock = threading.RLock()
         self._live = Live(session.id, clock())
         for record in session.account().records:
@@ -76,7 +76,7 @@ class Channel:
 
     def publish(self, running: Sequence[Cell] = ()) -> None:
         """Send a snapshot."""
-        self._look(self.snapshot(running))
+        self._publish(self.snapshot(running))
 
     def snapshot(self, running: Sequence[Cell] = ()) -> Snapshot:
         """The session as it is now."""

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from jupyter_carbon.notebook.channel import Connection
     from jupyter_carbon.notebook.protocol import Snapshot
 
@@ -13,7 +15,7 @@ STATIC = Path(__file__).parents[1] / "static"
 """Where the panel's build leaves its view; a checkout without Node has none."""
 
 
-def live(connection: Connection | None) -> object | None:
+def live(shell: InteractiveShell, connection: Connection | None) -> object | None:
     """A widget that shows the session as it goes; None without a kernel, without anywidget or without the built view.
 
     To be made on the main thread.
@@ -42,6 +44,7 @@ def live(connection: Connection | None) -> object | None:
         comm = widget.comm
         if comm is None:
             connection.looks.remove(look)
+            shell.events.unregister("post_run_cell", ended)
             return
         connection.send(comm.comm_id, {"method": "update", "state": {"snapshot": snapshot}, "buffer_paths": []})
 
@@ -49,6 +52,16 @@ def live(connection: Connection | None) -> object | None:
         """A question from the view, on the main thread."""
         session.boundary.run(lambda: widget.send(channel.answer(content, session.open_cells)))
 
+    def ended(_: object) -> None:
+        """The whole, on the main thread: some front ends (Colab) draw nothing that a thread sends."""
+
+        def whole() -> None:
+            session.account()
+            widget.snapshot = channel.snapshot()
+
+        session.boundary.run(whole)
+
     connection.looks.append(look)
+    shell.events.register("post_run_cell", ended)
     widget.on_msg(told)
     return widget
