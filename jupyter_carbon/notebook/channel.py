@@ -223,7 +223,7 @@ class Connection:
         self.session = session
         self.looks: list[Look] = []
         """Who else wants each snapshot: the widgets of this kernel."""
-        self._kernel = kernel
+        self.kernel = kernel
         self._channel: Channel | None = None
         self._ready = threading.Event()
         kernel.comm_manager.register_target(TARGET, self._asked)
@@ -232,7 +232,7 @@ class Connection:
 
     def close(self) -> None:
         """From now on questions find nobody."""
-        self._kernel.comm_manager.unregister_target(TARGET, self._asked)
+        self.kernel.comm_manager.unregister_target(TARGET, self._asked)
 
     def channel(self) -> Channel | None:
         """The channel, as soon as the session's drivers have answered; None when they take too long."""
@@ -242,12 +242,12 @@ class Connection:
         """Put a message on a comm, from any thread and in nobody's name."""
         from zmq import ZMQError  # noqa: PLC0415  (a kernel holds it)
 
-        wire = self._kernel.session
+        wire = self.kernel.session
         if wire is None:
             return
         try:
             wire.send(
-                self._kernel.iopub_socket,
+                self.kernel.iopub_socket,
                 "comm_msg",
                 {"comm_id": comm_id, "data": data},
                 parent={},

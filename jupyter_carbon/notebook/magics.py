@@ -79,7 +79,7 @@ class CarbonMagics(Magics):
     def _live(self) -> object:
         from jupyter_carbon.notebook.widget import live  # noqa: PLC0415
 
-        return live(self.shell, self.hooks.connection) or Said(
+        return live(self.hooks.connection) or Said(
             "The live view needs a notebook's kernel and anywidget: %pip install 'jupyter_carbon[widget]'"
         )
 

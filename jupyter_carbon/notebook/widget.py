@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from jupyter_carbon.notebook.channel import Connection
     from jupyter_carbon.notebook.protocol import Snapshot
 
@@ -15,7 +13,7 @@ STATIC = Path(__file__).parents[1] / "static"
 """Where the panel's build leaves its view; a checkout without Node has none."""
 
 
-def live(shell: InteractiveShell, connection: Connection | None) -> object | None:
+def live(connection: Connection | None) -> object | None:
     """A widget that shows the session as it goes; None without a kernel, without anywidget or without the built view.
 
     To be made on the main thread.
@@ -36,7 +34,7 @@ def live(shell: InteractiveShell, connection: Connection | None) -> object | Non
         _css = STATIC / "view.css"
         snapshot = Dict().tag(sync=True)
 
-    session = connection.session
+    session, shell = connection.session, connection.kernel.shell
     widget = LiveCarbon(snapshot=channel.snapshot(session.open_cells))
 
     def look(snapshot: Snapshot) -> None:
@@ -57,7 +55,7 @@ def live(shell: InteractiveShell, connection: Connection | None) -> object | Non
 
         def whole() -> None:
             session.account()
-            widget.snapshot = channel.snapshot()
+            widget.snapshot = dict(channel.snapshot())
 
         session.boundary.run(whole)
 
