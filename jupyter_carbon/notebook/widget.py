@@ -19,7 +19,8 @@ def live(connection: Connection | None) -> object | None:
     To be made on the main thread.
     """
     channel = None if connection is None else connection.channel()
-    if connection is None or channel is None or not (STATIC / "view.js").is_file():
+    shell = None if connection is None else connection.kernel.shell
+    if connection is None or channel is None or shell is None or not (STATIC / "view.js").is_file():
         return None
     try:
         from anywidget import AnyWidget  # noqa: PLC0415  (optional: an extra)
@@ -34,7 +35,7 @@ def live(connection: Connection | None) -> object | None:
         _css = STATIC / "view.css"
         snapshot = Dict().tag(sync=True)
 
-    session, shell = connection.session, connection.kernel.shell
+    session = connection.session
     widget = LiveCarbon(snapshot=channel.snapshot(session.open_cells))
 
     def look(snapshot: Snapshot) -> None:
