@@ -294,7 +294,7 @@ def _with_run(row: _Row | None, key: str, record: CellRecord, number: int, *, re
             quality=quality,
             status=record.status,
             source_sha1=run.source_sha1,
-            client=client,
+            client=None if client is None else clip(client, LABEL_CHARS),
         ),
     )
     return _Row(cell, kwh, gco2e)
@@ -311,7 +311,7 @@ def _running(record: CellRecord, now: Now) -> RunningCell:
         facility_energy_kwh=digits(record.footprint.facility_energy_kwh.likely),
         operational_gco2e=digits(record.footprint.operational_gco2e.likely),
         quality=quality_of(record.shares),
-        client=now.client,
+        client=None if now.client is None else clip(now.client, LABEL_CHARS),
         others=now.others,
     )
 
@@ -357,7 +357,11 @@ def _intensity(context: Context) -> Intensity:
 
 def _like(now: Now, cost: Footprint) -> list[EquivalentItem]:
     """Comparisons for a total."""
-    return list(now.equivalents(cost.operational_gco2e.likely, cost.facility_energy_kwh.likely))
+    found = now.equivalents(cost.operational_gco2e.likely, cost.facility_energy_kwh.likely)
+    return [
+        EquivalentItem(**{**item, "name": clip(item["name"], LABEL_CHARS), "source": clip(item["source"], LABEL_CHARS)})
+        for item in found
+    ]
 
 
 def _likely(interval: Interval | None) -> float | None:

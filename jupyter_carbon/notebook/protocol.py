@@ -20,9 +20,10 @@ VERSION: Final = 1
 """Raised when a reader of the old form would draw something wrong; a panel ignores any other version and says so."""
 
 TAIL_POINTS: Final = 60
+FEWEST_POINTS: Final = 10
 SNAPSHOT_BYTES: Final = 4000
 LABEL_CHARS: Final = 60
-REASON_CHARS: Final = 160
+REASON_CHARS: Final = 140
 TOP_CELLS: Final = 3
 MAX_EQUIVALENTS: Final = 4
 MAX_FLAGS: Final = 6
@@ -366,18 +367,32 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 
 def clip(text: str, chars: int) -> str:
-    """`text` on one line, at most `chars` long; control and direction marks and half characters become blanks."""
+    """`text` on one line, at most `chars` long and half as many bytes again; marks that cannot be seen become blanks.
+
+    >>> clip("two\\nlines", 20), clip("abcdefgh", 5)
+    ('two lines', 'abcd…')
+    """
     line = _UNSEEN.sub(" ", text[: 4 * chars]).strip()
-    return line if len(line) <= chars else line[: chars - 1].rstrip() + "…"
+    if len(line) <= chars and _wire_bytes(line) <= chars + chars // 2:
+        return line
+    line = line[: chars - 1]
+    while _wire_bytes(line) > chars + chars // 2 - 3:
+        line = line[:-1]
+    return line.rstrip() + "…"
+
+
+def _wire_bytes(line: str) -> int:
+    """Its length in a message, where quotes and backslashes are written as two."""
+    return len(line.encode()) + line.count('"') + line.count("\\")
 
 
 def digits(value: float, count: int = 4) -> float:
-    """`value` to `count` significant digits, so that a message holds no more than it says.
+    """`value` to `count` significant digits, so that a message holds no more than it says; raises for what is no number.
 
     >>> digits(0.000123456), digits(98765.4), digits(0)
     (0.0001235, 98770.0, 0.0)
     """
-    if value == 0.0 or not math.isfinite(value):
+    if value == 0.0:
         return 0.0
     return round(value, count - 1 - math.floor(math.log10(abs(value))))
 
@@ -399,8 +414,9 @@ def encoded_bytes(message: Mapping[str, Any]) -> int:
 
 
 def fitted(snapshot: Snapshot) -> Snapshot:
-    """The same snapshot within `SNAPSHOT_BYTES`: where long names fill it, every second point of the tail goes."""
-    while encoded_bytes(snapshot) > SNAPSHOT_BYTES and len(snapshot["tail"]["age_s"]) > 2:
+    """The same snapshot within `SNAPSHOT_BYTES`.  Where long names fill it, every second point of the tail goes, and
+    where that is not enough, all but the first of each list."""
+    while encoded_bytes(snapshot) > SNAPSHOT_BYTES and len(snapshot["tail"]["age_s"]) > FEWEST_POINTS:
         tail = snapshot["tail"]
         # From the newest backwards: the point that is drawn as "now" stays.
         thinner = Tail(
@@ -408,4 +424,13 @@ def fitted(snapshot: Snapshot) -> Snapshot:
             power_w={part: column[::-1][::2][::-1] for part, column in tail["power_w"].items()},
         )
         snapshot = Snapshot(**{**snapshot, "tail": thinner})
-    return snapshot
+    if encoded_bytes(snapshot) <= SNAPSHOT_BYTES:
+        return snapshot
+    return Snapshot(
+        **{
+            **snapshot,
+            "equivalents": snapshot["equivalents"][:1],
+            "flags": snapshot["flags"][-1:],
+            "top": snapshot["top"][:1],
+        }
+    )

@@ -61,12 +61,12 @@ def equivalents(gco2e: float | None = None, energy_kwh: float | None = None) -> 
 
 
 def _told(units: float, factor: _Factor) -> Equivalent | None:
-    """In the largest word that still gives one or more, else in the smallest that reads at all."""
+    """In the largest word that gives two or more (80 minutes, not 1.3 hours), else in the smallest that reads."""
     words = [(word, units / size) for word, size in WORDS.get(factor.unit, ((factor.unit, 1.0),))]
     readable = [(word, number) for word, number in words if LEAST <= number <= MOST]
     if not readable:
         return None
-    word, number = next(((w, n) for w, n in reversed(readable) if n >= 1.0), readable[0])
+    word, number = next(((w, n) for w, n in reversed(readable) if n >= 2.0), readable[0])
     return Equivalent(number, word, factor.name, factor.source, factor.year)
 
 

@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[2]
 VIEW = ROOT / "jupyter_carbon/static"
 THEMES = Path(sysconfig.get_path("data")) / "share/jupyter/lab/themes/@jupyterlab"
 AXE = ROOT / "labextension/node_modules/axe-core/axe.min.js"
-THEME_OF = {"light": "theme-light-extension", "dark": "theme-dark-extension", "contrast": "theme-dark-high-contrast-extension"}
+THEME_OF = {
+    "light": "theme-light-extension",
+    "dark": "theme-dark-extension",
+    "contrast": "theme-dark-high-contrast-extension",
+}
 NAME_OF = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
 
 CHROMIUM = {

@@ -22,7 +22,12 @@ GERMANY = {
     "pue": 1.0,
     "pue_source": "a desk, not a data centre",
 }
-SOURCES = {"gpu": "NVML energy counter", "cpu": "RAPL through powercap", "memory": "0.392 W per GB", "rest": "desktop supply"}
+SOURCES = {
+    "gpu": "NVML energy counter",
+    "cpu": "RAPL through powercap",
+    "memory": "0.392 W per GB",
+    "rest": "desktop supply",
+}
 
 
 def power_curve(points: int = 60) -> dict[str, Any]:
@@ -81,7 +86,7 @@ def top(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-REMEDY = "# As root, once.\ncat > /etc/udev/rules.d/70-rapl-energy.rules <<'RULE'\nSUBSYSTEM==\"powercap\", KERNEL==\"intel-rapl*:*\"\nRULE"
+REMEDY = '# As root, once.\ncat > /etc/udev/rules.d/70-rapl-energy.rules <<\'RULE\'\nSUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*"\nRULE'
 
 CELLS = [
     cell("c-import", 1, 0.021),
@@ -325,7 +330,13 @@ STATES: dict[str, list[Event]] = {
     "method": [
         focus(),
         feed(MODELLED),
-        cells(CELLS, findings=[*ABOUT["findings"], {"topic": "rapl", "health": "problem", "text": "not readable", "remedy": REMEDY}]),
+        cells(
+            CELLS,
+            findings=[
+                *ABOUT["findings"],
+                {"topic": "rapl", "health": "problem", "text": "not readable", "remedy": REMEDY},
+            ],
+        ),
         {"type": "fold", "section": "method", "folded": False},
         {"type": "fold", "section": "cells", "folded": True},
     ],
