@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+HERE = str(Path(__file__).parent)
+sys.path.insert(0, HERE)  # for panel_states and panel_lab: pytest's importlib mode puts no folder of tests there
+
+from panel_states import NAMES  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 VIEW = ROOT / "jupyter_carbon/static"
@@ -42,7 +50,8 @@ CHROMIUM = {
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Carbon</title>
 <link rel="stylesheet" href="/theme/{theme}/index.css"><link rel="stylesheet" href="/static/view.css">
 <style>body{{margin:0;background:var(--jp-layout-color1)}}main{{width:{width}px}}</style></head>
-<body data-jp-theme-light="{light}" data-jp-theme-name="{name}"><h1 hidden>Carbon</h1><main></main><script type="module">
+<body data-jp-theme-light="{light}" data-jp-theme-name="{name}"><h1 hidden>Carbon</h1><main></main>
+<script type="module">
 import * as jc from '/static/view.js';
 const store = jc.createStore();
 const acted = [];
@@ -104,8 +113,6 @@ Show = Callable[..., Page]
 @pytest.fixture
 def show(browser: Browser, site: str) -> Iterator[Show]:
     """Mount the view in a theme and a width, and take it through some events."""
-    from tests_panel_states import NAMES  # placed on the path below
-
     contexts = []
 
     def show(events: list[dict[str, Any]], *, theme: str = "light", width: int = 320, **context_options: Any) -> Page:
@@ -137,4 +144,44 @@ def show(browser: Browser, site: str) -> Iterator[Show]:
 
 
 def dispatch(page: Page, events: list[dict[str, Any]]) -> None:
-    page.evaluate("events => events.forEach(event => store.dispatch(event))", events)
+    """What a host would dispatch: messages are parsed at the door first."""
+    page.evaluate(
+        """events => events.forEach(event => {
+            const { snapshot, answer } = event;
+            const parsed = snapshot ? jc.parseSnapshot(snapshot) : answer ? jc.parseAnswer(answer) : event;
+            if (parsed === null) throw Error('refused: ' + JSON.stringify(event).slice(0, 300));
+            store.dispatch(event);
+        })""",
+        events,
+    )
+
+
+@pytest.fixture
+def axe() -> Callable[[Page], list[str]]:
+    """What axe-core has to say about a page: rule and element."""
+
+    def check(page: Page) -> list[str]:
+        page.add_script_tag(path=str(AXE))
+        found = page.evaluate("async () => (await axe.run('main')).violations")
+        return [
+            f"{rule['id']}: {node['html'][:120]} {node['failureSummary'][:300]}"
+            for rule in found
+            for node in rule["nodes"]
+        ]
+
+    return check
+
+
+@dataclass
+class Pictures:
+    folder: Path
+    keep: bool
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Pictures:
+    """Where pictures go: the folder in PANEL_PICTURES, else one that is thrown away."""
+    kept = os.environ.get("PANEL_PICTURES")
+    folder = Path(kept) if kept else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    return Pictures(folder, kept is not None)
