@@ -26,8 +26,12 @@ LOAD = "%load_ext jupyter_carbon"
 BUSY = "import time\nuntil = time.perf_counter() + {seconds}\nwhile time.perf_counter() < until:\n    pass"
 READY_S = 90.0
 
-OF_LAB = ("Could not restore the debugger state", "Canceled future for")
-"""What JupyterLab itself logs as an error when a kernel is changed, restarted or dies."""
+OF_LAB = (
+    "Could not restore the debugger state",
+    "Canceled future for",
+    "Cannot read properties of undefined (reading 'schema')",  # Notebook 7.6, at every start, without us too
+)
+"""What JupyterLab itself logs as an error: some when a kernel is changed, restarted or dies."""
 
 
 class Powercap:
@@ -260,7 +264,7 @@ class Lab:
         return self.page.locator("#jupyter-carbon-panel")
 
     def text(self) -> str:
-        return self.panel.inner_text()
+        return self.panel.inner_text().replace("\xa0", " ")
 
     def until(self, words: str, timeout_s: float = 15.0) -> float:
         """Wait until the panel says these words; how long that took."""
@@ -281,7 +285,7 @@ class Lab:
         return self
 
     def read(self, selector: str) -> str:
-        return self.panel.locator(selector).inner_text()
+        return self.panel.locator(selector).inner_text().replace("\xa0", " ")
 
     @property
     def indicator(self) -> str:
