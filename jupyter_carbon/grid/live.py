@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from jupyter_carbon.grid import PROVIDERS, static
 from jupyter_carbon.grid.cache import KEPT_S, Cache, Stored, merged
 from jupyter_carbon.grid.hourly import profile
 from jupyter_carbon.grid.lifecycle import converted
-from jupyter_carbon.grid.providers import Chosen, NoAnswer, Question, Request, Response, choose, key_of
+from jupyter_carbon.grid.providers import FORECAST, Chosen, NoAnswer, Question, Request, Response, choose, key_of
 from jupyter_carbon.grid.region import Region
 from jupyter_carbon.grid.series import Series
 from jupyter_carbon.grid.timeline import Timeline
-from jupyter_carbon.model import CarbonIntensity, Method
+from jupyter_carbon.model import CarbonIntensity, Interval, Method
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,9 @@ LONGEST_RETRY_S = 86_400.0
 
 BESIDE_S = 20.0
 """How soon to look again when another process is asking just now."""
+
+ENOUGH_PAIRS = 48
+"""Forecasts with their actuals, to tell how good a source's forecasts are: a day of half-hours."""
 
 WRONG_CLOCK_S = 300.0
 """A machine's clock that differs by more from a source's is wrong: a slot may be as short as this."""
@@ -172,9 +175,25 @@ class Feed:
             place, yearly = self.timeline.place, self.timeline.yearly
             slots = converted(stored.slots, place, yearly) if yearly is not None else list(stored.slots)
             self.timeline.live = Series(slots)
+            self.timeline.forecast_doubt = doubt_of_forecasts(slots)
         self._stored = stored
         due_s = stored.retrieved_s + self.chosen.provider.PERIOD_S + self._late_s if stored.retrieved_s else 0.0
         self._next_s = max(due_s, stored.not_before_s)
+
+
+def doubt_of_forecasts(slots: Sequence[CarbonIntensity]) -> Interval:
+    """What came, over what had been forecast, at 5 and 95 % of the slots that have both; never narrower than others'
+    forecasts, as a past slot's forecast is its last one."""
+    forecast = {slot.start: slot.gco2e_per_kwh.likely for slot in slots if slot.status == "forecast"}
+    ratios = sorted(
+        slot.gco2e_per_kwh.likely / forecast[slot.start]
+        for slot in slots
+        if slot.status != "forecast" and forecast.get(slot.start, 0.0) > 0.0
+    )
+    if len(ratios) < ENOUGH_PAIRS:
+        return FORECAST
+    low, high = ratios[len(ratios) // 20], ratios[-1 - len(ratios) // 20]
+    return Interval(max(1e-3, min(FORECAST.low, low)), 1.0, max(FORECAST.high, high))
 
 
 class Live:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from jupyter_carbon.grid.hourly import Profile
+from jupyter_carbon.grid.providers import FORECAST
 from jupyter_carbon.grid.region import Region
 from jupyter_carbon.grid.series import Series, check_one_kind, iso, rank
 from jupyter_carbon.model import CarbonIntensity, IntensityUnavailable, Interval
@@ -26,13 +27,14 @@ Piece = tuple[float, float, CarbonIntensity]
 class Timeline:
     """Answers for one place and one kind of number.  `live` is replaced whole by the refresher's thread.
 
-    `skew_s` is how far the machine's clock is behind the source's, where it is plainly wrong; questions are asked by
-    the machine's clock.
+    `forecast_doubt` is by what factor its forecasts err.  `skew_s` is how far the machine's clock is behind the
+    source's, where it is plainly wrong; questions are asked by the machine's clock.
     """
 
     def __init__(self, place: Region, yearly: CarbonIntensity | None, profile: Profile | None = None) -> None:
         self.place, self.yearly, self.profile = place, yearly, profile
         self.live: Series | None = None
+        self.forecast_doubt = FORECAST
         self.skew_s = 0.0
 
     def at(self, moment_s: float) -> CarbonIntensity:

@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import jupyter_carbon
 from jupyter_carbon.grid.providers import NoAnswer, Request, Response
 
 DEADLINE_S = 15.0
 LARGEST_BYTES = 4 << 20
 CHUNK_BYTES = 1 << 16
 
+AGENT = "jupyter_carbon"
 DENIED = (401, 403)
 
 
@@ -36,7 +36,7 @@ def fetch(request: Request, *, deadline_s: float = DEADLINE_S, hosts: Mapping[st
     for origin, other in (hosts or {}).items():
         url = url.replace(origin, other, 1) if url.startswith(origin) else url
     ends_s = time.monotonic() + deadline_s
-    asked = urllib.request.Request(url, headers={"User-Agent": _agent(), "Accept": "*/*", **request.headers})  # noqa: S310  (https, or a test's own server)
+    asked = urllib.request.Request(url, headers={"User-Agent": AGENT, "Accept": "*/*", **request.headers})  # noqa: S310  (https, or a test's own server)
     opener = urllib.request.build_opener(_NoRedirect(), _Http(ends_s), _Https(ends_s))
     try:
         with opener.open(asked, timeout=deadline_s) as answer:
@@ -101,10 +101,6 @@ def _why(err: Exception) -> str:
     if isinstance(cause, ConnectionRefusedError):
         return "the connection was refused"
     return f"the connection failed ({type(cause).__name__})"
-
-
-def _agent() -> str:
-    return f"jupyter_carbon/{jupyter_carbon.__version__}"
 
 
 # --- every wait ends at the deadline ----------------------------------------------------------------------------
