@@ -373,13 +373,20 @@ class CellRecord:
             ],
             "pue": asdict(self.pue),
             "intensity": asdict(self.intensity),
-            "yearly_intensity": self.yearly and asdict(self.yearly),
-            "yearly_gco2e": self.yearly_gco2e and asdict(self.yearly_gco2e),
-            "first_intensity": self.first and asdict(self.first),
-            "first_gco2e": self.first_gco2e and asdict(self.first_gco2e),
-            "course": [list(point) for point in self.course],
             "flags": list(self.flags),
+            **self._of_its_hour(),
         }
+
+    def _of_its_hour(self) -> dict[str, Any]:
+        """What there is to say beside the headline where that is of the run's own time; else nothing."""
+        told: dict[str, Any] = {}
+        if self.yearly is not None and self.yearly_gco2e is not None:
+            told |= {"yearly_intensity": asdict(self.yearly), "yearly_gco2e": asdict(self.yearly_gco2e)}
+        if self.first is not None and self.first_gco2e is not None:
+            told |= {"first_intensity": asdict(self.first), "first_gco2e": asdict(self.first_gco2e)}
+        if self.course:
+            told["course"] = [list(point) for point in self.course]
+        return told
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CellRecord:

@@ -6,7 +6,8 @@ Pure: the numbers come from `coming`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal
@@ -117,8 +118,8 @@ def advise(
         then_gco2e_per_kwh=best.gco2e_per_kwh,
         saving=saving,
         worth_waiting=saving.likely >= LEAST_SAVING and saving.low > 0.0,
-        now_gco2e=_grams(known, now, job.energy_kwh),
-        then_gco2e=_grams(known, best, job.energy_kwh),
+        now_gco2e=_grams(curve, known, now, job.energy_kwh),
+        then_gco2e=_grams(curve, known, best, job.energy_kwh),
         region=signal.region,
         name=signal.name,
         basis=signal.basis,
@@ -163,16 +164,12 @@ def _against(advice: Advice, first: Advice) -> Advice:
 
 
 def _curve(slots: Sequence[Slot], now_s: float, end_s: float) -> tuple[Curve, list[Slot]]:
-    """The slots from now to the end as a curve that begins at 0, and the slots themselves on that scale."""
-    known = [
-        Slot(max(slot.start_s, now_s) - now_s, min(slot.end_s, end_s) - now_s, slot.grams, slot.doubt)
-        for slot in slots
-        if slot.end_s > now_s and slot.start_s < end_s
-    ]
-    if not known or known[0].start_s > 1e-6:
+    """The slots from now to the end as a curve that begins at 0, and the slots themselves."""
+    known = [slot for slot in slots if slot.end_s > now_s and slot.start_s < end_s]
+    if not known or known[0].start_s > now_s + 1e-6:
         raise ValueError("the numbers begin after the moment to start from")
-    edges = [slot.start_s for slot in known]
-    return Curve([*edges, known[-1].end_s], [slot.grams.likely for slot in known]), known
+    edges = [0.0, *(slot.start_s - now_s for slot in known[1:]), min(known[-1].end_s, end_s) - now_s]
+    return Curve(edges, [slot.gco2e_per_kwh for slot in known]), known
 
 
 def _best(curve: Curve, job: Job, job_s: float) -> Window:
@@ -199,7 +196,7 @@ def _saving(curve: Curve, known: Sequence[Slot], job: Job, now: Window, best: Wi
             other = Window(((0.0, job_s),), curve.mean(((0.0, job_s),)))
             ratio = _ratio(curve, job, other, _stretched(curve, best, job, job_s))
             ratios += [] if ratio is None else [ratio]
-    one, two = _doubt(known, now.runs), _doubt(known, best.runs)
+    one, two = _doubt(curve, known, now.runs), _doubt(curve, known, best.runs)
     down = math.exp(-TOGETHER * math.hypot(math.log(one.high), math.log(two.low)))
     up = math.exp(TOGETHER * math.hypot(math.log(one.low), math.log(two.high)))
     return Interval(1.0 - max(ratios) * up, 1.0 - likely, 1.0 - min(ratios) * down)
@@ -226,38 +223,33 @@ def _stretched(curve: Curve, best: Window, job: Job, job_s: float) -> Window:
     return Window(((start_s, start_s + job_s),), curve.mean(((start_s, start_s + job_s),)))
 
 
-def _doubt(known: Sequence[Slot], runs: Iterable[Run]) -> Interval:
+def _doubt(curve: Curve, known: Sequence[Slot], runs: Iterable[Run]) -> Interval:
     """The mean doubt of the slots of a run, in the logarithm: they err together."""
     down = up = length_s = 0.0
-    for part_s, slot in _parts(known, runs):
+    for part_s, slot in _parts(curve, known, runs):
         down, up = down + part_s * math.log(slot.doubt.low), up + part_s * math.log(slot.doubt.high)
         length_s += part_s
     return Interval(math.exp(down / length_s), 1.0, math.exp(up / length_s))
 
 
-def _grams(known: Sequence[Slot], window: Window, energy_kwh: float | None) -> Interval | None:
+def _grams(curve: Curve, known: Sequence[Slot], window: Window, energy_kwh: float | None) -> Interval | None:
     if energy_kwh is None:
         return None
     low = likely = high = length_s = 0.0
-    for part_s, slot in _parts(known, window.runs):
-        low, likely, high = (
-            low + part_s * slot.grams.low,
-            likely + part_s * slot.grams.likely,
-            high + part_s * slot.grams.high,
-        )
+    for part_s, slot in _parts(curve, known, window.runs):
+        grams, spread = part_s * slot.gco2e_per_kwh, slot.spread
+        low, likely, high = low + grams * spread.low, likely + grams, high + grams * spread.high
         length_s += part_s
     return Interval(low, likely, high).scaled(energy_kwh / length_s)
 
 
-def _parts(known: Sequence[Slot], runs: Iterable[Run]) -> list[tuple[float, Slot]]:
+def _parts(curve: Curve, known: Sequence[Slot], runs: Iterable[Run]) -> Iterator[tuple[float, Slot]]:
     """How long each slot is used."""
-    parts = []
     for start_s, end_s in runs:
-        for slot in known:
-            part_s = min(end_s, slot.end_s) - max(start_s, slot.start_s)
-            if part_s > 0.0:
-                parts.append((part_s, slot))
-    return parts
+        index = bisect_right(curve.edges, start_s) - 1
+        while index < len(known) and curve.edges[index] < end_s:
+            yield min(end_s, curve.edges[index + 1]) - max(start_s, curve.edges[index]), known[index]
+            index += 1
 
 
 def _within(name: str, number: float, low: float, high: float) -> None:

@@ -6,27 +6,27 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from jupyter_carbon.grid.providers import FORECAST
 from jupyter_carbon.grid.timeline import Timeline
 from jupyter_carbon.model import ONE, Basis, IntensityStatus, IntensityUnavailable, Interval, Method
 from jupyter_carbon.value import value
 
-AS_GIVEN = "as given"
+AS_GIVEN: Literal["as given"] = "as given"
 
 
-@value
-class Slot:
-    """A part of the coming time, from and to in seconds since the epoch.
+class Slot(NamedTuple):
+    """A part of the coming time, from and to in seconds since the epoch, and its likely g/kWh.
 
-    `grams` is g/kWh with everything that is not known, `doubt` the factor by which this hour may come out otherwise
+    `spread` is the factor by which that may be wrong, `doubt` the part of it by which this hour may come out otherwise
     than the others of the same source: what does not cancel when two hours are compared.
     """
 
     start_s: float
     end_s: float
-    grams: Interval
+    gco2e_per_kwh: float
+    spread: Interval
     doubt: Interval
 
 
@@ -76,7 +76,7 @@ def slots_given(forecast: Iterable[tuple[datetime, float]]) -> list[Slot]:
         raise ValueError("forecast: two numbers for one moment")
     ends_s = [*starts_s[1:], 2.0 * starts_s[-1] - starts_s[-2]]
     return [
-        Slot(start_s, end_s, Interval(grams * FORECAST.low, grams, grams * FORECAST.high), FORECAST)
+        Slot(start_s, end_s, grams, FORECAST, FORECAST)
         for start_s, end_s, (_, grams) in zip(starts_s, ends_s, ordered, strict=True)
     ]
 
@@ -102,7 +102,8 @@ def slots_of(timeline: Timeline, now_s: float, end_s: float, hours: float) -> tu
     slots = []
     for start_s, until_s, intensity in Timeline(place, timeline.yearly, timeline.profile).pieces(now_s, end_s):
         days = timeline.profile.grams(start_s)[1]
-        slots.append(Slot(start_s, until_s, intensity.gco2e_per_kwh, days))
+        grams = intensity.gco2e_per_kwh
+        slots.append(Slot(start_s, until_s, grams.likely, _relative(grams), days))
     return slots, Signal(place.code, place.name, "lifecycle", "average", "yearly", intensity.source)
 
 
@@ -119,10 +120,15 @@ def _live_slots(timeline: Timeline, now_s: float, end_s: float) -> tuple[list[Sl
         intensity = series.slots[index]
         until_s = min(series.end_s[index], end_s + timeline.skew_s)
         doubt = timeline.forecast_doubt if intensity.status == "forecast" else ONE
-        slots.append(Slot(moment_s - timeline.skew_s, until_s - timeline.skew_s, intensity.gco2e_per_kwh, doubt))
+        from_s, grams = moment_s - timeline.skew_s, intensity.gco2e_per_kwh
+        slots.append(Slot(from_s, until_s - timeline.skew_s, grams.likely, _relative(grams), doubt))
         if seen is None or intensity.status == "forecast":
             source = intensity.source.partition(", direct ")[0]
             place = timeline.place
             seen = Signal(place.code, place.name, intensity.basis, intensity.method, intensity.status, source)
         moment_s = until_s
     return slots, seen
+
+
+def _relative(grams: Interval) -> Interval:
+    return grams.scaled(1.0 / grams.likely) if grams.likely > 0.0 else ONE

@@ -25,9 +25,17 @@ class Curve:
         if len(edges) != len(grams) + 1 or not grams or any(b <= a for a, b in pairwise(edges)):
             raise ValueError("a curve has one more edge than grams, and its edges rise")
         self.edges, self.grams = edges, grams
+        self._ranked: list[int] | None = None
         widths = (b - a for a, b in pairwise(edges))
         # The integral from the first edge to each, in g/kWh x s.
         self.sums = list(accumulate((g * width for g, width in zip(grams, widths, strict=True)), initial=0.0))
+
+    @property
+    def cleanest_first(self) -> list[int]:
+        """The slots by their grams, of equal ones the earlier first; sorted once."""
+        if self._ranked is None:
+            self._ranked = sorted(range(len(self.grams)), key=self.grams.__getitem__)
+        return self._ranked
 
     def integral(self, to_s: float) -> float:
         """From the first edge to a moment, in g/kWh x s."""
@@ -91,10 +99,10 @@ def one_run(curve: Curve, length_s: float, *, idle: float = 0.0) -> Window:
 
 def with_pauses(curve: Curve, length_s: float) -> Window:
     """The best run that may stop and go on at no cost: the cleanest slots, the last of them in part."""
-    edges, grams = curve.edges, curve.grams
+    edges = curve.edges
     left_s = length_s
     chosen: dict[int, Run] = {}
-    for index in sorted(range(len(grams)), key=grams.__getitem__):  # a stable sort: of equal slots the earlier
+    for index in curve.cleanest_first:
         start_s, end_s = edges[index], edges[index + 1]
         if end_s - start_s >= left_s:
             chosen[index] = _part(start_s, end_s, left_s, after=index - 1 in chosen, before=index + 1 in chosen)

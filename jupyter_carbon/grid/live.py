@@ -251,6 +251,7 @@ class Live:
         cache = Cache(self._folder, chosen.name, place, method, provider.CREDIT, part=part)
         feed = Feed(chosen, timeline, cache, environ=self._environ, keyring=bool(self._provider))
         feed.warm_up()
+        timeline.is_fed = True
         self.feeds.append(feed)
 
     def refresh_soon(self) -> bool:

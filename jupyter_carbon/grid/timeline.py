@@ -27,13 +27,14 @@ Piece = tuple[float, float, CarbonIntensity]
 class Timeline:
     """Answers for one place and one kind of number.  `live` is replaced whole by the refresher's thread.
 
-    `forecast_doubt` is by what factor its forecasts err.  `skew_s` is how far the machine's clock is behind the
-    source's, where it is plainly wrong; questions are asked by the machine's clock.
+    `is_fed`: a live source is asked about it.  `forecast_doubt` is by what factor its forecasts err.  `skew_s` is how
+    far the machine's clock is behind the source's, where it is plainly wrong; questions are asked by the machine's.
     """
 
     def __init__(self, place: Region, yearly: CarbonIntensity | None, profile: Profile | None = None) -> None:
         self.place, self.yearly, self.profile = place, yearly, profile
         self.live: Series | None = None
+        self.is_fed = False
         self.forecast_doubt = FORECAST
         self.skew_s = 0.0
 
