@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from contextlib import ContextDecorator
+from datetime import datetime
+from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from jupyter_carbon.footprint import record
+from jupyter_carbon.ledger.book import Ledger
+from jupyter_carbon.ledger.history import frame
 from jupyter_carbon.meter.meter import Running
 from jupyter_carbon.model import CarbonError, CellRecord, CellRun, Status, Window
 from jupyter_carbon.session import Cell, Session
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-class measure(ContextDecorator):  # noqa: N801  (read as a verb: `with measure("load data") as cell:`)
+
+def history(since: datetime | str | None = None, notebook: str | Path | None = None) -> pd.DataFrame:
+    """Every cell run in the ledger as a DataFrame, oldest first; energies in joules and kWh, footprints in grams.
+
+    `since` is a date or time (naive: local) or its ISO 8601 text; `notebook` a path or the end of one.  Raises
+    `ValueError` for a date that is none, `LedgerError` for a ledger that cannot be read.
+    """
+    moment = datetime.fromisoformat(since.replace("Z", "+00:00")) if isinstance(since, str) else since
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.astimezone()
+    ledger = Ledger.open(Session.ledger_of_process())
+    return frame(ledger.records(since=moment, notebook=None if notebook is None else str(notebook)))
+
+
+class measure(ContextDecorator):
     """Meter a block, or each call of a function; `record` is there after the block.
 
     Outside a metered cell the block is a row of the ledger like any cell.  Inside one it is a part of that cell, which

@@ -1,13 +1,13 @@
 """From joules at the devices to the wall, the facility and the planet.  Pure.
 
-`wall = factor * devices + base_w * seconds`, `facility = wall * PUE`, `operational = facility * intensity`; the device's
-making and the water stand on lines of their own and are never added to the headline.
+`wall = factor * devices + base_w * seconds`, `facility = wall * PUE`, `operational = facility * intensity`; the making
+of the hardware and the water stand on lines of their own and are never added to the headline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.model import (
@@ -22,6 +22,7 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.units import kwh_from_j
+from jupyter_carbon.value import value
 
 
 def footprint(shares: Iterable[Share], duration_s: float, context: Context) -> Footprint:
@@ -88,7 +89,7 @@ def _both(one: Interval | None, other: Interval | None) -> Interval | None:
     return None if one is None or other is None else one.plus_together(other)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Totals:
     """What a session has cost so far; `between` is what it cost while no cell ran, and stands in no cell's number."""
 

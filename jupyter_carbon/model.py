@@ -1,4 +1,4 @@
-"""The words of the house: frozen dataclasses and the error tree.  Imports nothing of ours.
+"""The words of the house: frozen dataclasses and the error tree.  Imports nothing of ours but how they are made.
 
 Joules and grams inside, a unit in every name.  A number that is believed rather than counted is an
 :class:`Interval`: the 5 %, 50 % and 95 % of our belief.  Nothing here reads a clock, a file or a device.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal
+
+from jupyter_carbon.value import value
 
 Component = Literal["cpu", "dram", "ram", "gpu"]
 Quality = Literal["measured", "modelled", "assumed"]
@@ -27,7 +29,11 @@ class CarbonError(Exception):
 
 
 class SourceUnavailable(CarbonError):
-    """A power source is not here or may not be read; the message says the cause and the remedy."""
+    """A power source is not here or may not be read; the message says the cause, `remedy` what mends it for good."""
+
+    def __init__(self, cause: str, remedy: str | None = None) -> None:
+        super().__init__(cause)
+        self.remedy = remedy
 
 
 class IntensityUnavailable(CarbonError):
@@ -49,7 +55,7 @@ class LedgerError(CarbonError):
 # --- numbers with a range ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Interval:
     """Where a number lies: 5 %, 50 % and 95 % of our belief.
 
@@ -104,7 +110,7 @@ ONE = Interval(1.0, 1.0, 1.0)
 # --- power: what is counted --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Domain:
     """One thing whose joules are counted: a CPU package, the memory, a GPU.
 
@@ -126,7 +132,7 @@ class Domain:
         return hash(self.device)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """All counters at one moment; every number is cumulative and never falls.
 
@@ -146,7 +152,7 @@ GpuPresence = Literal["alone", "shared", "absent", "empty", "unknown"]
 """Who computes on a device: only we; we and others; only others; nobody; the driver does not say."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Window:
     """The difference of two readings: what the whole machine did, and how much of its CPU time was ours.
 
@@ -171,7 +177,7 @@ class Window:
     elapsed_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Share:
     """One domain's part of a window: ours, the idle in it, and the machine's.  Joules at the device."""
 
@@ -185,7 +191,7 @@ class Share:
 # --- from joules to the planet -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CarbonIntensity:
     """Grams of CO2-equivalent per kWh of electricity, in one place over one span of time.
 
@@ -205,7 +211,7 @@ class CarbonIntensity:
     end: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WallModel:
     """`wall = factor * devices + base_w * seconds`: supply losses, and board, fans and disks, for one chassis kind."""
 
@@ -216,13 +222,14 @@ class WallModel:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Context:
     """What turns counted joules into a footprint, and stays the same over many cells.
 
     `idle_share` is the part of the machine's idle power (CPU, board) that is this kernel's by allotment, `ram_share`
-    the part of the memory counted, `idle_w` the tables' idle power by device (used until it is learned), `gpus_allotted` the devices whose idle
-    is ours, `power_limit_w` the most a device can draw.  `embodied_gco2e_per_h` is already our share.
+    the part of the memory counted, `idle_w` the tables' idle power by device (used until it is learned),
+    `gpus_allotted` the devices whose idle is ours, `power_limit_w` the most a device can draw.
+    `embodied_gco2e_per_h` is already our share.
     """
 
     domains: tuple[Domain, ...]
@@ -276,7 +283,7 @@ def _interval(data: Mapping[str, float] | None) -> Interval | None:
     return None if data is None else Interval(**data)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Footprint:
     """What a window costs, ours: wall joules, facility kWh, grams and litres.  `None` is unknown, never zero."""
 
@@ -293,7 +300,7 @@ class Footprint:
 # --- a cell run --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CellRun:
     """Which run this is.  `started_at` is seconds since the epoch (UTC).  The code is a hash, never text."""
 
@@ -307,7 +314,7 @@ class CellRun:
     source_sha1: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CellRecord:
     """One row of the ledger: a run, how it ended, its joules by component and its footprint.
 
@@ -355,7 +362,7 @@ class CellRecord:
         return cls(
             run=CellRun(
                 **{
-                    **{k: data[k] for k in CellRun.__slots__},
+                    **{k: data[k] for k in CellRun.__annotations__},
                     "started_at": _epoch(data["started_at"]),
                 }
             ),
@@ -372,10 +379,7 @@ class CellRecord:
                 for c in data["components"]
             ),
             footprint=Footprint(
-                **{
-                    k: Interval(**data[k]) if isinstance(data[k], Mapping) else data[k]
-                    for k in Footprint.__slots__
-                }
+                **{k: Interval(**data[k]) if isinstance(data[k], Mapping) else data[k] for k in Footprint.__annotations__}
             ),
             pue=Interval(**data["pue"]),
             intensity=intensity_from_dict(data["intensity"]),

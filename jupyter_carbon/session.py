@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from jupyter_carbon.footprint import NOTHING, Totals, footprint, record
 from jupyter_carbon.grid import region as regions
@@ -41,9 +41,13 @@ from jupyter_carbon.model import (
     UnknownRegion,
     Window,
 )
-from jupyter_carbon.power import GPU_SOURCES, GpuSource, Refusal, detect
+from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
 from jupyter_carbon.power.host import Host, wall_model
+from jupyter_carbon.report.doctor import Finding, examine
 from jupyter_carbon.settings import Carbon
+
+if TYPE_CHECKING:
+    from jupyter_carbon.ledger.book import Ledger
 
 log = logging.getLogger("jupyter_carbon")
 
@@ -78,6 +82,15 @@ class Session:
             cls._current = cls(settings or Carbon())
         return cls._current
 
+    @classmethod
+    def ledger_of_process(cls) -> Path:
+        """Where this process writes, or would."""
+        if cls._current is not None:
+            return cls._current.ledger_path
+        settings = Carbon()
+        settings.fill_from(os.environ)
+        return _ledger_path(settings)
+
     def __init__(
         self,
         settings: Carbon,
@@ -100,7 +113,6 @@ class Session:
         self._totals = NOTHING
         self._kernels = 1
         self._contexts: dict[str | None, Context] = {}
-        self._journaled: Context | None = None
 
         self.host = Host.detect(root, environ)
         if settings.tdp_w is not None:
@@ -110,8 +122,10 @@ class Session:
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
         )
         self.gpus_found = False
-        self.ledger_path = Path(settings.ledger).expanduser() if settings.ledger else default_path()
+        self._gpus_looked_for = threading.Event()
+        self.ledger_path = _ledger_path(settings)
         self._journal = self._open_journal() if recording else None
+        self._ledger: Ledger | None = None
         self._ticker = Ticker(self._tick, self._has_work, first=self._open_gpus)
         if not self._ticker.start():
             self.warnings.append("threads cannot be started here: cells are metered at their edges only")
@@ -134,14 +148,7 @@ class Session:
         """A cell begins now.  `source` is hashed, never kept."""
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         context = self.context(region)
-        if self._journal is not None:
-            try:
-                if context is not self._journaled:
-                    self._journal.context(context)
-                    self._journaled = context
-                self._journal.begin(run)
-            except LedgerError as err:
-                self._warn(err)
+        self._write_begin(run, context)
         cell = Cell(run, region, self.meter.begin(), context)
         self._running.append(cell)
         self._ticker.wake()
@@ -157,9 +164,7 @@ class Session:
     ) -> CellRun:
         """A name for a run that begins now."""
         sha1 = source and hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return CellRun(
-            run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1 or None
-        )
+        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1 or None)
 
     @property
     def running(self) -> bool:
@@ -173,18 +178,29 @@ class Session:
         window = self.meter.end(cell.running)
         if flags:
             window = replace(window, flags=window.flags + flags)
-        cell.window, cell.status, cell.context = window, status, self.context(cell.region)
+        cell.window, cell.status = window, status
+        context = self.context(cell.region)
+        if (
+            context is not cell.context
+        ):  # a GPU has joined, or the settings have changed: the run is told with the new one
+            self._write_begin(cell.run, context)
+            cell.context = context
         if self._journal is not None:
             try:
-                if cell.context is not self._journaled:
-                    self._journal.context(cell.context)
-                    self._journaled = cell.context
                 self._journal.end(cell.run.id, window, status)
             except LedgerError as err:
                 self._warn(err)
         self._running.remove(cell)
         self._ended.append(cell)
         self._ticker.wake()
+
+    def _write_begin(self, run: CellRun, context: Context) -> None:
+        if self._journal is not None:
+            try:
+                self._journal.context(context)
+                self._journal.begin(run)
+            except LedgerError as err:
+                self._warn(err)
 
     def context(self, region: str | None = None) -> Context:
         """What turns joules into a footprint here, or in another `region`; made once for each."""
@@ -226,6 +242,18 @@ class Session:
             self.meter.learn_from_cells()
             self._totals = totals
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
+        trouble = self._journal.trouble if self._journal is not None else None
+        ledger = Finding(
+            "ledger", "problem" if trouble else "good", f"{self.ledger_path}{f': {trouble}' if trouble else ''}"
+        )
+        return (
+            *examine(self.host, self.meter.sources, self.refusals, self.context()),
+            ledger,
+            *(Finding("warning", "problem", text) for text in self.warnings),
+        )
+
     def reconfigure(self) -> None:
         """The settings have changed: the next cell is told by the new ones."""
         self._contexts = {}
@@ -264,21 +292,39 @@ class Session:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        raise NotImplementedError
+        """Move finished runs from the journal into the ledger."""
+        if self._journal is None:
+            return
+        if self._ledger is None:
+            # SQLite has no business on a cell's path, not even its import.
+            from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
+
+            self._ledger = Ledger.open(self.ledger_path)
+        try:
+            self._ledger.drain(self._journal)
+        except LedgerError as err:
+            self._warn(err)
 
     def _open_gpus(self) -> None:
         """On the ticker's thread, once: a driver may take seconds to answer."""
-        sources, refusals = detect(self.host, GPU_SOURCES)
-        self.refusals += refusals
-        for source in sources:
-            self.meter.add_gpus(cast("GpuSource", source))
-        self.gpus_found = bool(sources)
-        if sources:
-            self.reconfigure()
+        try:
+            sources, refusals = detect(self.host, GPU_SOURCES)
+            self.refusals += refusals
+            for source in sources:
+                self.meter.add_gpus(cast("GpuSource", source))
+            if sources:
+                self.reconfigure()
+            self.gpus_found = bool(sources)
+        finally:
+            self._gpus_looked_for.set()
+
+    def wait_for_gpus(self, timeout_s: float) -> bool:
+        """Whether the drivers have answered within `timeout_s`; never on a cell's path."""
+        return self._gpus_looked_for.wait(timeout_s)
 
     def _open_journal(self) -> Journal | None:
         try:
-            return Journal.open(self.ledger_path.parent, self.id)
+            return Journal.open(self.ledger_path, self.id)
         except LedgerError as err:
             self.warnings.append(str(err))
             return None
@@ -300,7 +346,7 @@ class Session:
                     refused = ("region-refused",)
                     if str(err) not in self.warnings:
                         self.warnings.append(str(err))
-        place = regions.guess(self._root, self._environ)
+        place = regions.guess(root=self._root, environ=self._environ)
         guessed = {"time zone": ("region-guessed",), "default": ("region-unknown",)}.get(place.how, ())
         return place, refused + guessed
 
@@ -333,6 +379,10 @@ class Session:
             water_source=water and water[1],
             flags=flags,
         )
+
+
+def _ledger_path(settings: Carbon) -> Path:
+    return Path(settings.ledger).expanduser() if settings.ledger else default_path()
 
 
 def _close(ours: weakref.ref[Session]) -> None:

@@ -21,9 +21,9 @@ PREFIX = "JUPYTER_CARBON_"
 class Carbon(Configurable):
     """What jupyter_carbon may be told."""
 
-    region = Unicode("", help="Where the electricity comes from: FR, US-CA, DK-DK1, aws:eu-west-3; empty: guessed.").tag(
-        config=True
-    )
+    region = Unicode(
+        "", help="Where the electricity comes from: FR, US-CA, DK-DK1, aws:eu-west-3; empty: guessed."
+    ).tag(config=True)
     ledger = Unicode("", help="Path of the ledger; empty: in Jupyter's data directory.").tag(config=True)
     metering = Bool(True, help="Meter every cell from the load of the extension on.").tag(config=True)
     badge = Enum(

@@ -11,8 +11,8 @@ from jupyter_carbon.power import GPU_SOURCES, SOURCES
 PACKAGE = Path(__file__).parents[1] / "jupyter_carbon"
 # Lowest first; on one floor a name may lean on those to its left; "." is the package's own __init__.
 FLOORS = (
-    "model units tables  power grid report.equivalents  meter footprint ledger  "
-    "estimate report engines settings  session  blocks history . notebook trackers cli"
+    "value model units tables  power grid report.equivalents  meter footprint ledger  "
+    "estimate report engines settings  session  api . notebook trackers cli"
 )
 RANK = {name.strip("."): rank for rank, name in enumerate(FLOORS.split())}
 VENDORS = {"amdsmi", "pynvml", "zeus_apple_silicon"}
@@ -67,7 +67,7 @@ def test_imports_only_go_down(module):
     ids=["network", "databases", "IPython", "session"],
 )
 def test_what_could_harm_a_cell_has_one_home(what, where):
-    shells = ("notebook", "trackers", "cli", "blocks", "history", "")
+    shells = ("notebook", "trackers", "cli", "api", "")
     strangers = {
         module
         for module, tree in MODULES.items()

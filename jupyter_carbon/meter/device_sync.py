@@ -26,7 +26,11 @@ def synchronise(modules: Mapping[str, ModuleType]) -> tuple[str, ...]:
             if cuda.is_available() and cuda.is_initialized():
                 for device in range(cuda.device_count()):
                     cuda.synchronize(device)
-        except (RuntimeError, AssertionError, AttributeError):  # a sticky CUDA error is the user's to see, in their cell
+        except (
+            RuntimeError,
+            AssertionError,
+            AttributeError,
+        ):  # a sticky CUDA error is the user's to see, in their cell
             unsure = True
     cupy = modules.get("cupy")
     if cupy is not None:

@@ -28,8 +28,8 @@ def load(shell: InteractiveShell) -> None:
     # Appended: IPython's own clean-up comes first, and line numbers in tracebacks stay right.
     shell.input_transformers_cleanup.append(strip_carbon)
     shell.register_magics(CarbonMagics(shell, hooks))
-    shell.configurables.append(session.settings)
-    session.settings.observe(_reconfigure_on_change(session), names=["region", "pue"])
+    shell.configurables.append(session.settings)  # type: ignore[arg-type]
+    session.settings.observe(lambda _: session.reconfigure(), names=["region", "pue"])
     print(first_line(session))  # noqa: T201  (the one line on load)
 
 
@@ -43,7 +43,7 @@ def unload(shell: InteractiveShell) -> None:
     magics.hooks.unregister()
     shell.input_transformers_cleanup.remove(strip_carbon)
     session = magics.hooks.session
-    shell.configurables.remove(session.settings)
+    shell.configurables.remove(session.settings)  # type: ignore[arg-type]
     session.settings.unobserve_all()
     session.close()
 
@@ -59,7 +59,3 @@ def first_line(session: Session) -> str:
         f"jupyter_carbon {jupyter_carbon.__version__} meters every cell: {knowledge(session.meter.domains)}; "
         f"{place(intensity)}{why}{hint}"
     )
-
-
-def _reconfigure_on_change(session: Session):
-    return lambda change: session.reconfigure()

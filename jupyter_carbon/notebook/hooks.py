@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_carbon.model import CarbonError, Status
+from jupyter_carbon.model import Status
 from jupyter_carbon.notebook.badge import show
 from jupyter_carbon.notebook.transform import Options, options_of
 from jupyter_carbon.session import Cell, Session
@@ -63,11 +63,13 @@ class Hooks:
     def _guarded(self, edge: Callable[[Any], None], argument: object) -> None:
         try:
             edge(argument)
-        except Exception:  # noqa: BLE001  the only broad one: a broken meter must not break or decorate a cell
+        except Exception:
             log.debug("cell not recorded", exc_info=True)
             if not self._warned:
                 self._warned = True
-                log.warning("jupyter_carbon could not record this cell; %%carbon doctor tells why. Cells run as always.")
+                log.warning(
+                    "jupyter_carbon could not record this cell; %%carbon doctor tells why. Cells run as always."
+                )
 
     def _begin(self, info: ExecutionInfo) -> None:
         if os.getpid() != self._pid:
@@ -83,9 +85,9 @@ class Hooks:
         frames.append(frame)
         if len(frames) > 1 or not self.session.settings.metering:
             return
-        frame.options = options = options_of(info.raw_cell) or Options()
+        frame.options = options = options_of(info.raw_cell or "") or Options()
         frame.cell = self.session.begin(
-            info.raw_cell,
+            info.raw_cell or "",
             cell_id=getattr(info, "cell_id", None),
             label=options.label,
             execution_count=self._shell.execution_count,

@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from jupyter_carbon.api import history
-from jupyter_carbon.report.doctor import Finding, findings_text
+from jupyter_carbon.report.doctor import findings_text
 from jupyter_carbon.report.session_text import SessionText
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class CarbonMagics(Magics):
     """The words behind `%carbon`."""
 
     def __init__(self, shell: InteractiveShell, hooks: Hooks) -> None:
-        super().__init__(shell)  # type: ignore[no-untyped-call]
+        super().__init__(shell)
         self.hooks = hooks
         self._words: dict[str, Callable[[], object]] = {
             "": self._summary,
@@ -44,7 +44,7 @@ class CarbonMagics(Magics):
             "doctor": self._doctor,
         }
 
-    @line_cell_magic  # type: ignore[untyped-decorator]
+    @line_cell_magic
     def carbon(self, line: str, cell: str | None = None) -> Any:
         """Energy and carbon of your cells.
 
@@ -59,7 +59,9 @@ class CarbonMagics(Magics):
         if word not in self._words:
             near = difflib.get_close_matches(word, [w for w in self._words if w], 1)
             known = ", ".join(w for w in self._words if w)
-            raise UsageError(f"%carbon {word}: " + (f"did you mean {near[0]}?" if near else f"one of {known}, or nothing"))
+            raise UsageError(
+                f"%carbon {word}: " + (f"did you mean {near[0]}?" if near else f"one of {known}, or nothing")
+            )
         return self._words[word]()
 
     def _summary(self) -> SessionText:

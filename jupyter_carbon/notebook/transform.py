@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+
+from jupyter_carbon.value import value
 
 MARK = re.compile(r"\A\s*(?:%%(?:time|timeit|capture|prun)\b[^\n]*\n\s*)*%%carbon(?!\S)(?P<options>[^\n]*)")
 """`%%carbon` as the first line, or below magics that run Python.  Not below `%%writefile` or `%%bash`, whose body
@@ -31,7 +32,7 @@ def strip_carbon(lines: list[str]) -> list[str]:
     return rest[body:] if body < len(rest) and rest[body].startswith("%%") else ["\n", *rest]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Options:
     """What stands after `%%carbon`; `problem` is a sentence for the badge, since the cell runs all the same."""
 
@@ -77,7 +78,9 @@ def parse(text: str) -> Options:
             import difflib  # noqa: PLC0415  (a misspelt option is rare)
 
             near = difflib.get_close_matches(name, OPTIONS, 1)
-            problem = f"unknown option {name}; " + (f"did you mean {near[0]}?" if near else f"known: {', '.join(OPTIONS)}")
+            problem = f"unknown option {name}; " + (
+                f"did you mean {near[0]}?" if near else f"known: {', '.join(OPTIONS)}"
+            )
         else:
             label.append(word)
     return Options(True, " ".join(label) or None, region, as_json, problem)

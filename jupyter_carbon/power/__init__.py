@@ -7,13 +7,13 @@ permissions stay inside it.  Add one: a file here, a line in :data:`SOURCES`, a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, Protocol, cast
 
 from jupyter_carbon.model import Component, Domain, GpuPresence, SourceUnavailable
 from jupyter_carbon.power.counter import FaultLog
 from jupyter_carbon.power.host import Host
+from jupyter_carbon.value import value
 
 
 class PowerSource(Protocol):
@@ -61,12 +61,13 @@ GPU_SOURCES: tuple[str, ...] = ("nvml:Nvml", "amd_gpu:AmdGpu")
 """Opened on the ticker's thread: a driver may take seconds to answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refusal:
-    """A source that is not in use, and why."""
+    """A source that is not in use, why, and what would mend it."""
 
     source: str
     reason: str
+    remedy: str | None = None
 
 
 def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSource, ...], tuple[Refusal, ...]]:
@@ -82,7 +83,7 @@ def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSourc
         try:
             source = source_class.open(host)
         except SourceUnavailable as err:
-            refusals.append(Refusal(source_class.name, str(err)))
+            refusals.append(Refusal(source_class.name, str(err), err.remedy))
             continue
         sources.append(source)
         counted.update(domain.component for domain in source.domains)

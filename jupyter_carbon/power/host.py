@@ -180,7 +180,7 @@ def _interval(row: Mapping[str, str]) -> Interval:
 
 
 def _cpuinfo(base: str) -> dict[str, str]:
-    """The first CPU's lines of /proc/cpuinfo; the other 383 say the same."""
+    """The first CPU's lines of /proc/cpuinfo; the others say the same."""
     first, _, _ = _text(f"{base}/proc/cpuinfo").partition("\n\n")
     fields = (line.partition(":") for line in first.splitlines())
     return {key.strip(): value.strip() for key, _, value in fields}

@@ -117,7 +117,8 @@ class _Register:
         except PermissionError as err:
             raise SourceUnavailable(
                 f"{self.path} is not readable (since Linux 5.10 only root reads it); "
-                "`jupyter carbon doctor` prints the rule that opens it to a group, for good"
+                "`jupyter carbon doctor` prints the rule that opens it to a group, for good",
+                REMEDY,
             ) from err
         except OSError as err:
             raise SourceUnavailable(f"{self.path} cannot be opened: {err.strerror}") from err

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Literal
+
+from jupyter_carbon.model import Context
+from jupyter_carbon.power import PowerSource, Refusal
+from jupyter_carbon.power.host import Host
+from jupyter_carbon.report.summary import COMPONENTS, place
+from jupyter_carbon.value import value
 
 Health = Literal["good", "note", "problem"]
 
 SIGNS: dict[Health, str] = {"good": "ok     ", "note": "note   ", "problem": "PROBLEM"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
     """One thing looked at: `topic` in a word, `text` in a sentence, `remedy` where there is something to do."""
 
@@ -19,6 +24,66 @@ class Finding:
     health: Health
     text: str
     remedy: str | None = None
+
+
+def examine(
+    host: Host, sources: Sequence[PowerSource], refusals: Sequence[Refusal], context: Context
+) -> tuple[Finding, ...]:
+    """What there is to say about the sources, the machine and the place."""
+    return (
+        *(_of_source(source) for source in sources),
+        *(Finding(r.source, "problem" if r.remedy else "note", r.reason, r.remedy) for r in refusals),
+        _of_machine(host),
+        _of_wall(context),
+        _of_place(context),
+    )
+
+
+def _of_source(source: PowerSource) -> Finding:
+    parts = []
+    for domain in source.domains:
+        step = f", a step of {domain.step_s * 1000:g} ms" if domain.step_s else ""
+        limit_w = source.power_limit_w.get(domain.device)
+        bound = f", at most {limit_w:.0f} W" if limit_w else ""
+        parts.append(f"{COMPONENTS[domain.component]} {domain.device} {domain.quality}{step}{bound}")
+    faults = source.faults.during(0.0, float("inf"))
+    if faults:
+        return Finding(source.name, "problem", f"{'; '.join(parts)}; faults so far: {', '.join(faults)}")
+    measured = all(domain.quality == "measured" for domain in source.domains)
+    return Finding(source.name, "good" if measured else "note", "; ".join(parts))
+
+
+def _of_machine(host: Host) -> Finding:
+    kind = "virtual machine" if host.is_vm else host.chassis
+    text = (
+        f"{host.cpu_model or 'unknown CPU'}, {host.logical_cpus} logical CPUs, {host.ram_gb:.1f} GB ({kind}); rated "
+        f"{host.tdp_w:.0f} W ({host.tdp_source}); allotted here {host.allotted_cpus:g} CPUs and "
+        f"{host.allotted_ram_gb:.1f} GB"
+    )
+    if host.tdp_known:
+        return Finding("machine", "good", text)
+    return Finding("machine", "note", text, "If you know its rated watts: %config Carbon.tdp_w = 65")
+
+
+def _of_wall(context: Context) -> Finding:
+    wall = context.wall
+    text = (
+        f"{wall.factor.likely:.2f} x devices + {wall.base_w.likely:.1f} W "
+        f"({wall.base_w.low:.1f} – {wall.base_w.high:.1f}) for a {wall.kind} ({wall.quality}: {wall.source}); "
+        f"PUE {context.pue.likely:.2f} ({context.pue_source})"
+    )
+    return Finding("wall", "note", text)
+
+
+def _of_place(context: Context) -> Finding:
+    intensity = context.intensity
+    text = f"{place(intensity)} · {intensity.source}"
+    remedy = 'Say where the electricity comes from: %config Carbon.region = "FR", or JUPYTER_CARBON_REGION=FR'
+    if "region-unknown" in context.flags:
+        return Finding("place", "problem", f"unknown, so the world average: {text}", remedy)
+    if "region-guessed" in context.flags:
+        return Finding("place", "note", f"guessed from the time zone: {text}", remedy)
+    return Finding("place", "good", text)
 
 
 def findings_text(findings: Iterable[Finding]) -> str:

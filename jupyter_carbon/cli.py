@@ -1,0 +1,190 @@
+"""`jupyter carbon ...`: what was metered, without a notebook.  Every word takes `--json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from jupyter_carbon.footprint import NOTHING
+from jupyter_carbon.ledger import default_path
+from jupyter_carbon.ledger.book import Ledger
+from jupyter_carbon.ledger.history import export
+from jupyter_carbon.model import CarbonError, CellRecord
+from jupyter_carbon.report.doctor import findings_text
+from jupyter_carbon.report.session_text import SessionText
+from jupyter_carbon.report.summary import flag_text, line
+from jupyter_carbon.session import Session
+from jupyter_carbon.settings import Carbon
+from jupyter_carbon.units import duration_text
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 1 with one sentence when not, 2 for a wrong call."""
+    options = _parser().parse_args(argv)
+    try:
+        status: int = options.run(options)
+    except CarbonError as err:
+        print(f"jupyter carbon: {err}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `jupyter carbon history | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="jupyter carbon", description="Energy and carbon of notebook cells.")
+    words = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def word(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        command = words.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    def of_ledger(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--ledger", help="path of the ledger (default: JUPYTER_CARBON_LEDGER, or Jupyter's data directory)"
+        )
+        command.add_argument("--since", type=_since, help="only runs from this ISO 8601 date or time on")
+        command.add_argument("--notebook", help="only runs of this notebook (its path, or the end of it)")
+
+    history = word("history", _history, "Every cell run in the ledger, one line each.")
+    of_ledger(history)
+    history.add_argument("--json", action="store_true", help="the records as a JSON list")
+
+    out = word("export", _export, "Every cell run in the ledger, for other programs.")
+    of_ledger(out)
+    out.add_argument("--format", choices=["csv", "jsonl"], default="csv")
+    out.add_argument("--json", action="store_const", const="jsonl", dest="format", help="the same as --format jsonl")
+    out.add_argument("--output", type=Path, help="a file instead of the standard output")
+
+    doctor = word("doctor", _doctor, "What is measured here, what is not, why, and what to do about it.")
+    doctor.add_argument("--json", action="store_true", help="the findings as a JSON list")
+
+    run = word("run", _run, "Execute a notebook in a kernel of its own, and say what each cell cost.")
+    run.add_argument("path", type=Path, metavar="NOTEBOOK")
+    run.add_argument("--ledger", help="path of the ledger")
+    run.add_argument("--output", type=Path, help="save the executed notebook there")
+    run.add_argument("--json", action="store_true", help="the records as a JSON list")
+    return parser
+
+
+def _since(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a date or time like 2026-11-21 or 2026-11-21T10:00Z"
+        ) from err
+    return moment if moment.tzinfo else moment.astimezone(timezone.utc)
+
+
+def _ledger(options: argparse.Namespace) -> Ledger:
+    return Ledger.open(options.ledger or os.environ.get("JUPYTER_CARBON_LEDGER") or default_path())
+
+
+def _records(options: argparse.Namespace) -> Iterator[CellRecord]:
+    return _ledger(options).records(since=options.since, notebook=options.notebook)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _history(options: argparse.Namespace) -> int:
+    if options.json:
+        _print_json([record.to_dict() for record in _records(options)])
+        return 0
+    for record in _records(options):
+        run = record.run
+        when = datetime.fromtimestamp(run.started_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        count = "-" if run.execution_count is None else run.execution_count
+        name = " ".join(filter(None, (run.notebook and Path(run.notebook).name, f"[{count}]", run.label)))
+        print(f"{when}  {name}  {duration_text(record.duration_s)}  {record.status}  {line(record)}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    if options.output is None:
+        export(_records(options), options.format, sys.stdout)
+        return 0
+    with options.output.open("w", encoding="utf-8", newline="") as out:
+        export(_records(options), options.format, out)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    session = Session(Carbon(), recording=False)
+    session.wait_for_gpus(timeout_s=10.0)
+    findings = session.findings()
+    session.close()
+    if options.json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        print(findings_text(findings))
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    import nbformat  # noqa: PLC0415  (only this word needs them; they are the extra `run`)
+    from nbclient import NotebookClient  # noqa: PLC0415
+    from nbclient.exceptions import CellExecutionError  # noqa: PLC0415
+
+    path = options.path.resolve()
+    try:
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as err:
+        raise CarbonError(f"{options.path} is not a notebook that can be read: {err}") from err
+    began = datetime.now(timezone.utc)
+    environment = dict(os.environ, JPY_SESSION_NAME=str(path))
+    if options.ledger:
+        environment["JUPYTER_CARBON_LEDGER"] = str(Path(options.ledger).absolute())
+    loads_itself = any("load_ext jupyter_carbon" in cell.source for cell in notebook.cells if cell.cell_type == "code")
+    arguments = [] if loads_itself else ["--InteractiveShellApp.extra_extensions=jupyter_carbon"]
+    client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(path.parent)}})
+    failed = None
+    try:
+        with client.setup_kernel(env=environment, extra_arguments=arguments):
+            for index, cell in enumerate(notebook.cells):
+                client.execute_cell(cell, index)
+    except CellExecutionError as err:
+        failed = str(err)
+    if options.output is not None:
+        nbformat.write(notebook, options.output)  # type: ignore[no-untyped-call]
+    records = list(_ledger(options).records(since=began, notebook=str(path)))
+    if options.json:
+        _print_json([record.to_dict() for record in records])
+    else:
+        _print_run(records, {c.execution_count: c.source for c in notebook.cells if c.cell_type == "code"})
+    if failed is not None:
+        print(failed, file=sys.stderr)
+    return 1 if failed is not None or not records else 0
+
+
+def _print_run(records: Sequence[CellRecord], sources: dict[int | None, str]) -> None:
+    totals = NOTHING
+    for record in records:
+        totals = totals.with_cell(record)
+        run = record.run
+        code = [text for text in sources.get(run.execution_count, "").splitlines() if not text.startswith("%%carbon")]
+        name = run.label or next((text.strip() for text in code if text.strip()), "")
+        mark = "" if record.status == "ok" else f"  {record.status}"
+        print(f"[{run.execution_count}] {name[:60]}{mark}\n     {duration_text(record.duration_s)} · {line(record)}")
+    if not records:
+        print("No cell was metered.")
+        return
+    print()
+    print("\n".join(SessionText(totals, records, records[-1].intensity).lines()))
+    for flag in dict.fromkeys(flag for record in records for flag in record.flags):
+        print(f"note: {flag_text(flag)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,391 @@
+"""NVIDIA GPUs through NVML, by the energy counter, and by the power gauge where a card has none.
+
+Facts are from NVIDIA's NVML API reference unless another source is named.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, ClassVar
+
+from jupyter_carbon.model import ONE, Component, Domain, GpuPresence, Interval, SourceUnavailable
+from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator, Seconds, WrappingCounter
+from jupyter_carbon.power.host import Host
+from jupyter_carbon.power.visible import Gpu, HiddenPids, RuntimePower, allotted_nvidia, presence
+
+COUNTER_STEP_S = 0.1
+"""The energy counter moves every 20 to 100 ms (Zeus, NSDI 2023, assumes 100)."""
+GAUGE_MEAN_S = 1.0
+"""`nvmlDeviceGetPowerUsage` is a mean over one second on Ampere and newer; GA100 (compute capability 8.0) and older
+cards show the power of the moment."""
+INSTANT_UP_TO = (8, 0)
+
+SENSOR = Interval(0.95, 1.0, 1.05)
+"""+-5 % of the reading against a power meter in series (Yang, Adamek and Armour, SC 2024, arXiv 2312.02741)."""
+SAMPLED = Interval(0.95, 1.0, 1.05)
+"""A gauge is looked at once a second, its trapezoids miss what lies between (assumed)."""
+
+IDLE_SHARE = 0.11
+"""Idle power over the power limit until it is learned: an H100 of 700 W rests at 70 to 80 W (assumed for others)."""
+LIMIT_UNKNOWN_W = 300.0
+"""Where the driver tells no power limit: the most that a PCIe card with one plug may draw (PCI-SIG CEM)."""
+
+SM_SAMPLE_S = 1.0
+"""A utilisation sample covers the last 1/6 to 1 s."""
+
+Sample = tuple[int, int, int]
+"""Of one process: pid, time stamp in µs, SM %."""
+
+NEVER, FOR_EVER = -math.inf, math.inf
+
+
+class Nvml:
+    """The NVIDIA GPUs of this machine.
+
+    A card that is parted by MIG counts as its instances, each with the card's energy times its compute slices over
+    the card's: modelled, since only the whole card is metered.  A card that sleeps is woken by `open` once and never
+    by a reading: it counts 0 W until the kernel says that it is awake.
+    """
+
+    name: ClassVar[str] = "nvml"
+    components: ClassVar[tuple[Component, ...]] = ("gpu",)
+
+    def __init__(self, nvml: ModuleType, host: Host, clock: Seconds) -> None:
+        self._nvml, self._clock = nvml, clock
+        self.faults = FaultLog()
+        self.refused: dict[str, str] = {}
+        """Devices that cannot be metered, and why."""
+        self._cards: list[_Card] = []
+        self._hidden = HiddenPids(host.root / "proc", b"libcuda.so")
+        for index in range(nvml.nvmlDeviceGetCount()):
+            self._add(index, host)
+
+        parts = [part for card in self._cards for part in card.parts]
+        self.domains = tuple(part.domain for part in parts)
+        self.power_limit_w: Mapping[str, float] = {
+            part.domain.device: card.limit_w * part.share for card in self._cards for part in card.parts
+        }
+        self.idle_w: Mapping[str, float] = {device: w * IDLE_SHARE for device, w in self.power_limit_w.items()}
+        self.allotted, sure = allotted_nvidia(host.environ, [part.gpu for part in parts])
+        if not sure:
+            for domain in self.domains:
+                self.faults.note(domain.device, "device-order", NEVER, FOR_EVER)
+
+    @classmethod
+    def open(cls, host: Host, clock: Seconds = time.monotonic) -> Nvml:
+        """Start NVML and look at every device once."""
+        _require_library()
+        try:
+            # Imported here: 70 ms of CPU time that a machine without the driver does not pay.
+            import pynvml  # noqa: PLC0415
+        except ImportError as err:
+            raise SourceUnavailable("NVIDIA GPUs need nvidia-ml-py: pip install nvidia-ml-py") from err
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as err:
+            raise SourceUnavailable(f"NVML does not start: {err}. Is the driver loaded? Try nvidia-smi") from err
+        try:
+            source = cls(pynvml, host, clock)
+        except pynvml.NVMLError as err:
+            pynvml.nvmlShutdown()
+            raise SourceUnavailable(f"NVML does not list its devices: {err}. Try nvidia-smi") from err
+        if not source.domains:
+            source.close()
+            causes = "; ".join(f"{device}: {cause}" for device, cause in source.refused.items())
+            raise SourceUnavailable(causes or "the NVIDIA driver is loaded but shows no GPU to this process")
+        return source
+
+    def energy_j(self) -> Mapping[Domain, float]:
+        """Joules since `open`, by device: one call of the driver for each card that is awake."""
+        energy_j: dict[Domain, float] = {}
+        for card in self._cards:
+            card_j = card.energy_j()
+            for part in card.parts:
+                energy_j[part.domain] = card_j * part.share
+        return energy_j
+
+    def busy_s(self, pids: frozenset[int]) -> Mapping[str, tuple[float, float]]:
+        """SM-seconds of `pids` and of everybody, by device; a MIG instance has none (the driver tells nothing)."""
+        busy_s: dict[str, tuple[float, float]] = {}
+        for card in self._cards:
+            if card.sm_seconds is None:
+                continue
+            if not card.power.asleep():
+                self._sample(card, card.sm_seconds, pids)
+            busy_s[card.parts[0].domain.device] = (card.sm_seconds.own_s, card.sm_seconds.all_s)
+        return busy_s
+
+    def presence(self, pids: frozenset[int]) -> Mapping[str, GpuPresence]:
+        """Who has a compute context on each device now."""
+        running = {
+            part.domain.device: frozenset() if card.power.asleep() else self._running(part.handle)
+            for card in self._cards
+            for part in card.parts
+        }
+        # Once one pid of ours is listed, all of ours would be.
+        listed = any(on_it & pids for on_it in running.values() if on_it)
+        hidden = not listed and self._hidden.among(pids)
+        return {
+            device: "unknown" if on_it is None else presence(on_it, pids, hidden=hidden)
+            for device, on_it in running.items()
+        }
+
+    def close(self) -> None:
+        """Let NVML go."""
+        for card in self._cards:
+            card.power.close()
+        self._cards = []
+        try:
+            self._nvml.nvmlShutdown()
+        except self._nvml.NVMLError:
+            return  # the driver has gone before us
+
+    # --- open -------------------------------------------------------------------------------------------
+
+    def _add(self, index: int, host: Host) -> None:
+        nvml, device = self._nvml, f"gpu{index}"
+        try:
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            model, uuid = nvml.nvmlDeviceGetName(handle), nvml.nvmlDeviceGetUUID(handle)
+            limit_w = self._limit_w(handle)
+            power = RuntimePower(host.root / "sys/bus/pci/devices" / self._pci_address(handle))
+        except nvml.NVMLError as err:
+            self._refuse(device, f"the driver does not answer for it: {err}")
+            return
+        try:
+            meter = self._counter(handle, device, limit_w, power)
+        except nvml.NVMLError_NotSupported:
+            try:
+                meter = self._gauge(handle, device, limit_w, power)
+            except (nvml.NVMLError, ValueError) as err:
+                power.close()
+                self._refuse(device, f"neither an energy counter nor a power gauge ({err}), as in many virtual GPUs")
+                return
+        except nvml.NVMLError as err:
+            power.close()
+            self._refuse(device, f"its energy counter does not answer: {err}")
+            return
+        whole = _Part(
+            Domain(
+                "gpu",
+                device,
+                meter.source,
+                "measured",
+                resolution_j=meter.step_s * limit_w * IDLE_SHARE,  # one step at the least power it can have
+                step_s=meter.step_s,
+                spread=meter.spread,
+            ),
+            Gpu(device, index, uuid, model),
+            1.0,
+            handle,
+        )
+        parts = self._instances(handle, whole)
+        sm_seconds = None if parts else self._sm_seconds(handle)
+        self._cards.append(_Card(handle, limit_w, meter.energy_j, power, parts or (whole,), sm_seconds))
+
+    def _limit_w(self, handle: Any) -> float:
+        try:
+            return float(self._nvml.nvmlDeviceGetEnforcedPowerLimit(handle)) * 1e-3 or LIMIT_UNKNOWN_W
+        except self._nvml.NVMLError_NotSupported:
+            return LIMIT_UNKNOWN_W
+
+    def _pci_address(self, handle: Any) -> str:
+        """As sysfs writes it: 0000:01:00.0.  The function of a GPU is always 0."""
+        pci = self._nvml.nvmlDeviceGetPciInfo(handle)
+        return f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0"
+
+    def _counter(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
+        """Millijoules of the whole board since the driver was loaded; Volta and newer."""
+        last_j = 0.0
+        read_mj = self._nvml.nvmlDeviceGetTotalEnergyConsumption
+
+        def read_j() -> float:
+            nonlocal last_j
+            if not power.asleep():
+                last_j = read_mj(handle) * 1e-3
+            return last_j
+
+        last_j = read_mj(handle) * 1e-3
+        counter = WrappingCounter(
+            read_j,
+            range_j=None,
+            max_w=limit_w,
+            expected_w=limit_w * IDLE_SHARE,
+            device=device,
+            faults=self.faults,
+            step_s=COUNTER_STEP_S,
+            errors=(self._nvml.NVMLError,),
+            clock=self._clock,
+        )
+        return _Meter(counter.energy_j, "nvml-energy", COUNTER_STEP_S, SENSOR)
+
+    def _gauge(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
+        read_mw = self._nvml.nvmlDeviceGetPowerUsage
+        gauge = GaugeIntegrator(
+            lambda: 0.0 if power.asleep() else read_mw(handle) * 1e-3,
+            max_w=limit_w,
+            device=device,
+            faults=self.faults,
+            errors=(self._nvml.NVMLError,),
+            clock=self._clock,
+        )
+        try:
+            instant = tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
+        except self._nvml.NVMLError:
+            instant = False
+        return _Meter(gauge.energy_j, "nvml-power", COUNTER_STEP_S if instant else GAUGE_MEAN_S, SENSOR * SAMPLED)
+
+    def _instances(self, handle: Any, card: _Part) -> tuple[_Part, ...]:
+        """The MIG instances of a card that this process may see; none where MIG is off."""
+        nvml = self._nvml
+        try:
+            if nvml.nvmlDeviceGetMigMode(handle)[0] != nvml.NVML_DEVICE_MIG_ENABLE:
+                return ()
+            slices = nvml.nvmlDeviceGetMaxMigDeviceCount(handle)  # 7, on an A30 4
+        except nvml.NVMLError:
+            return ()
+        parts = []
+        for position in range(slices):
+            try:
+                instance = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, position)
+                share = nvml.nvmlDeviceGetAttributes(instance).computeInstanceSliceCount / slices
+                uuid = nvml.nvmlDeviceGetUUID(instance)
+            except nvml.NVMLError:
+                continue  # no instance here, or not ours to see
+            device = f"{card.gpu.device}-mig{position}"
+            whole = card.domain
+            # From the others at full load while this one rests, to this one alone at work on the whole board.
+            guess = Interval(0.3, 1.0, min(3.0, 1.0 / share)) if share < 1.0 else ONE
+            domain = Domain(
+                "gpu",
+                device,
+                whole.source,
+                "modelled",
+                resolution_j=whole.resolution_j * share,
+                step_s=whole.step_s,
+                spread=whole.spread * guess,
+            )
+            parts.append(_Part(domain, Gpu(device, card.gpu.index, uuid, card.gpu.model), share, instance))
+        return tuple(parts)
+
+    def _sm_seconds(self, handle: Any) -> SmSeconds | None:
+        try:
+            return SmSeconds(self._samples(handle, 0), self._clock())
+        except self._nvml.NVMLError:
+            return None  # the driver does not tell
+
+    def _refuse(self, device: str, cause: str) -> None:
+        self.refused[device] = cause
+        self.faults.note(device, "not-metered", NEVER, FOR_EVER)
+
+    # --- who computes -----------------------------------------------------------------------------------
+
+    def _sample(self, card: _Card, sm_seconds: SmSeconds, pids: frozenset[int]) -> None:
+        now_s = self._clock()
+        try:
+            samples = self._samples(card.handle, sm_seconds.seen_us)
+        except self._nvml.NVMLError:
+            self.faults.note(card.parts[0].domain.device, "utilisation-failed", sm_seconds.asked_s, now_s)
+            samples = []
+        sm_seconds.add(samples, pids, now_s)
+
+    def _samples(self, handle: Any, since_us: int) -> list[Sample]:
+        nvml = self._nvml
+        try:
+            samples = nvml.nvmlDeviceGetProcessUtilization(handle, since_us)
+        except nvml.NVMLError as err:
+            if err.value in (nvml.NVML_ERROR_NOT_FOUND, nvml.NVML_SUCCESS):
+                return []  # nothing ran; where the driver answers so with success, the binding raises that
+            raise
+        return [(sample.pid, sample.timeStamp, sample.smUtil) for sample in samples]
+
+    def _running(self, handle: Any) -> frozenset[int] | None:
+        try:
+            return frozenset(process.pid for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+        except self._nvml.NVMLError:
+            return None
+
+
+class SmSeconds:
+    """The SM-seconds of our processes and of everybody on one device, from the driver's samples.
+
+    A sample holds from its process' sample before, or the end of the samples before, until its own time stamp; but
+    not from further back than the last look and one sampling period, for while nothing runs there is no sample.
+    """
+
+    def __init__(self, samples: Iterable[Sample], now_s: float) -> None:
+        self.own_s = self.all_s = 0.0
+        self.asked_s = now_s
+        self.seen_us = max((stamp_us for _, stamp_us, _ in samples), default=0)
+
+    def add(self, samples: Iterable[Sample], pids: frozenset[int], now_s: float) -> None:
+        """Count samples newer than the last ones; stale ones and impossible ones (above 100 %) are left out."""
+        asked_s, self.asked_s = self.asked_s, now_s
+        fresh = sorted(
+            (stamp_us, pid, sm_percent)
+            for pid, stamp_us, sm_percent in samples
+            if stamp_us > self.seen_us and sm_percent <= 100
+        )
+        if not fresh:
+            return
+        newest_us = fresh[-1][0]
+        begin_us = max(self.seen_us, newest_us - int((now_s - asked_s + SM_SAMPLE_S) * 1e6))
+        counted_us: dict[int, int] = {}
+        for stamp_us, pid, sm_percent in fresh:
+            sm_s = max(0, stamp_us - counted_us.get(pid, begin_us)) * 1e-6 * sm_percent / 100
+            counted_us[pid] = stamp_us
+            self.all_s += sm_s
+            if pid in pids:
+                self.own_s += sm_s
+        self.seen_us = newest_us
+
+
+@dataclass(frozen=True, slots=True)
+class _Meter:
+    """How the joules of a card are counted."""
+
+    energy_j: Callable[[], float]
+    source: str
+    step_s: float
+    spread: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is told as one device: a whole card, or a MIG instance with its share of one."""
+
+    domain: Domain
+    gpu: Gpu
+    share: float
+    handle: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """One board."""
+
+    handle: Any
+    limit_w: float
+    energy_j: Callable[[], float]
+    power: RuntimePower
+    parts: tuple[_Part, ...]
+    sm_seconds: SmSeconds | None
+
+
+def _require_library() -> None:
+    """Raise where the driver's library is not installed: 0.5 ms, where importing its binding first would cost 70."""
+    if sys.platform == "win32":
+        return  # not on the search path there; the binding knows where to look
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError as err:
+        raise SourceUnavailable(
+            "no NVIDIA driver (libnvidia-ml.so.1 is not found): install it; in a container start it with the NVIDIA "
+            "runtime and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+        ) from err
