@@ -44,7 +44,7 @@ GFLOP |= {("sentiment140", "bert_base_uncased"): 22.0, ("squad", "bert_base_unca
 
 # The PC of wall_meter.csv as the package would describe it, to read a GPU's or a CPU's share off the plug.
 PC_FACTOR, PC_BASE_W, PC_RAM_W, PC_IDLE_GPU_W = 1.15, 50.0, 10.0, 22.0
-CPU_RATED_W, CPU_IDLE, CPU_FULL, CPU_CURVE = 125.0, 0.08, 1.75, 2.0
+CPU_RATED_W, CPU_IDLE, CPU_FULL, CPU_CURVE = 125.0, 0.08, 1.75, 2.5
 HOST_BUSY = {"llm-inference": 0.05, "vision-inference": 0.2}
 GPU_RATED_W = 450.0
 
@@ -63,6 +63,7 @@ class Samples:
     default_batch: float | None = None
     smallest: float = 0.0
     largest: float = math.inf
+    scatter_kept: float = 1.0  # the rest of the scatter is that of board and supply, which have ranges of their own
 
     def without(self, group: str) -> Samples:
         """All other groups."""
@@ -70,8 +71,17 @@ class Samples:
 
     def only(self, keep: np.ndarray) -> Samples:
         return Samples(
-            self.quantity, self.device, self.workload, self.share[keep], self.group[keep], self.size[keep],
-            self.measure, self.default_batch, self.smallest, self.largest,
+            self.quantity,
+            self.device,
+            self.workload,
+            self.share[keep],
+            self.group[keep],
+            self.size[keep],
+            self.measure,
+            self.default_batch,
+            self.smallest,
+            self.largest,
+            self.scatter_kept,
         )
 
 
@@ -86,8 +96,15 @@ def _inference(truth: Path) -> list[Samples]:
     size = frame.batch_size * frame.model_active_params_b * 1e9 / frame.num_gpus
     return [
         Samples(
-            "draw", "gpu", word, part.frac_tdp.to_numpy(), part.model.to_numpy(), size[part.index].to_numpy(),
-            "batch x parameters", 64.0 if word == "llm-inference" else 1.0, *_reach(size[part.index]),
+            "draw",
+            "gpu",
+            word,
+            part.frac_tdp.to_numpy(),
+            part.model.to_numpy(),
+            size[part.index].to_numpy(),
+            "batch x parameters",
+            64.0 if word == "llm-inference" else 1.0,
+            *_reach(size[part.index]),
         )
         for word, part in frame.groupby("word")
     ]
@@ -113,15 +130,27 @@ def _training(truth: Path) -> list[Samples]:
         known = word in ("vision-training", "nlp-training")
         found.append(
             Samples(
-                "draw", "gpu", word, part.share.to_numpy(), part.run.to_numpy(), size[part.index].to_numpy(),
-                "batch x GFLOP" if known else "", None, 1.5, 100.0,
+                "draw",
+                "gpu",
+                word,
+                part.share.to_numpy(),
+                part.run.to_numpy(),
+                size[part.index].to_numpy(),
+                "batch x GFLOP" if known else "",
+                None,
+                1.5,
+                100.0,
             )
         )
-    found.append(Samples("draw", "gpu", "training", frame.share.to_numpy(), frame.run.to_numpy(), np.full(len(frame), np.nan)))
+    found.append(
+        Samples("draw", "gpu", "training", frame.share.to_numpy(), frame.run.to_numpy(), np.full(len(frame), np.nan))
+    )
     return found
 
 
-PASCAL = 0.75  # a P100 against the other cards, in share of its rating: 0.69 / 0.89, 0.49 / 0.68, 0.64 / 0.85, 0.42 / 0.61
+PASCAL = (
+    0.75  # a P100 against the other cards, in share of its rating: 0.69 / 0.89, 0.49 / 0.68, 0.64 / 0.85, 0.42 / 0.61
+)
 
 
 def _plug(truth: Path) -> list[Samples]:
@@ -137,8 +166,18 @@ def _plug(truth: Path) -> list[Samples]:
             share = (part.devices_w.to_numpy() - cpu_w) / GPU_RATED_W
             default = 1.0 if word == "llm-inference" else None
             found.append(
-                Samples("draw", "geforce", word, share, part.model.to_numpy(), size, "batch x parameters", default,
-                        *_reach(pd.Series(size)))
+                Samples(
+                    "draw",
+                    "geforce",
+                    word,
+                    share,
+                    part.model.to_numpy(),
+                    size,
+                    "batch x parameters",
+                    default,
+                    *_reach(pd.Series(size)),
+                    scatter_kept=0.65,
+                )
             )
         else:
             full = (part.devices_w.to_numpy() - PC_IDLE_GPU_W) / CPU_RATED_W
@@ -162,7 +201,7 @@ def fit(samples: Samples, *, stiffness: float = 2.0) -> Prior:
     z = np.array([logit(min(max(share, 0.01), 0.99)) for share in samples.share])
     names, index, counts = np.unique(samples.group, return_inverse=True, return_counts=True)
     weight = counts[index] ** -0.5
-    plain = _belief(z, weight, len(names))
+    plain = _belief(z, weight, len(names), samples.scatter_kept)
     line = None
     if samples.measure and np.isfinite(samples.size).all():
         x = np.log2(np.clip(samples.size, samples.smallest, samples.largest))
@@ -170,15 +209,22 @@ def fit(samples: Samples, *, stiffness: float = 2.0) -> Prior:
         centred, left = x - np.average(x, weights=weight), z - np.average(z, weights=weight)
         slope = float((weight * centred * left).sum() / ((weight * centred**2).sum() + stiffness))
         line = SizeLine(
-            samples.measure, samples.default_batch, 2.0**ref, samples.smallest, samples.largest,
-            _belief(z - slope * (x - ref), weight, len(names)), slope,
+            samples.measure,
+            samples.default_batch,
+            2.0**ref,
+            samples.smallest,
+            samples.largest,
+            _belief(z - slope * (x - ref), weight, len(names), samples.scatter_kept),
+            slope,
         )
-    return Prior(samples.quantity, samples.device, samples.workload, "share of rated power", plain, line, "modelled", "fit")
+    return Prior(
+        samples.quantity, samples.device, samples.workload, "share of rated power", plain, line, "modelled", "fit"
+    )
 
 
-def _belief(z: np.ndarray, weight: np.ndarray, groups: int) -> Interval:
+def _belief(z: np.ndarray, weight: np.ndarray, groups: int, kept: float) -> Interval:
     level = weighted_quantile(z, weight, 0.5)
-    widen = 1.0 + 1.0 / groups
+    widen = (1.0 + 1.0 / groups) * kept
     down = max(level - weighted_quantile(z, weight, 0.05), 0.25) * widen
     up = max(weighted_quantile(z, weight, 0.95) - level, 0.25) * widen
     return Interval(share_of(level - down), share_of(level), share_of(level + up))
@@ -194,8 +240,14 @@ def main(argv: Sequence[str] | None = None, *, write: Callable[[str], None] = pr
     for samples in collect(parser.parse_args(argv).truth):
         prior = fit(samples)
         line = prior.line
-        known = f"{line.measure},{line.ref:.2g},{line.smallest:.2g},{line.largest:.2g},{show(line.at_ref)},{line.per_doubling:.2f}" if line else ""
-        write(f"{prior.quantity},{prior.device},{prior.workload} rows={len(samples.share)} groups={len(set(samples.group))} [{show(prior.belief)}] {known}")
+        known = (
+            f"{line.measure},{line.ref:.2g},{line.smallest:.2g},{line.largest:.2g},{show(line.at_ref)},{line.per_doubling:.2f}"
+            if line
+            else ""
+        )
+        write(
+            f"{prior.quantity},{prior.device},{prior.workload} rows={len(samples.share)} groups={len(set(samples.group))} [{show(prior.belief)}] {known}"
+        )
 
 
 if __name__ == "__main__":

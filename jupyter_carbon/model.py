@@ -402,7 +402,7 @@ def _epoch(iso: str) -> float:
 # --- before a run, and beside it -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HardwareSpec:
     """A CPU or an accelerator as its maker rates it.
 
@@ -424,7 +424,7 @@ class HardwareSpec:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Equivalent:
     """So much of something known to all; `year` is that of the factor, `source` who stands behind it."""
 

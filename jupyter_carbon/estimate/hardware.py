@@ -31,7 +31,10 @@ MANY_CORES = 8
 
 # Parts by the names their makers give them; asked in this order, the first that fits is the class.
 _GPU_KINDS = (
-    ("pascal", re.compile(r"\b(tesla )?p(4|6|40|100)\b|\bgtx 10[5-8]0\b|\bquadro p\d{3,4}\b|\btitan xp?\b", re.IGNORECASE)),
+    (
+        "pascal",
+        re.compile(r"\b(tesla )?p(4|6|40|100)\b|\bgtx 10[5-8]0\b|\bquadro p\d{3,4}\b|\btitan xp?\b", re.IGNORECASE),
+    ),
     ("geforce", re.compile(r"\bgeforce\b|\btitan\b|\bradeon (rx|r9|hd|vii)\b|\barc\b", re.IGNORECASE)),
 )
 _LAPTOP_CPU = re.compile(r"\d(u|h|hx|hs|hk|hq|p|y|v|m|mx|g\d)$|mobile", re.IGNORECASE)
@@ -81,16 +84,14 @@ def cpu(name: str) -> HardwareSpec:
 
 def cpu_spec(name: str, *, rated_w: float, cores: int | None, source: str) -> HardwareSpec:
     """A CPU by its name, its rated watts and its cores per package, as a person may know them without a table."""
-    large = rated_w > 105.0 if cores is None else cores > MANY_CORES
+    many = rated_w > 105.0 if cores is None else cores > MANY_CORES
+    turbo, chassis = _TURBO_CPU.search(name), cpu_chassis(name)
+    kind = "turbo-cpu" if turbo else "small-cpu" if not many else "server-cpu" if chassis == "server" else "large-cpu"
     return HardwareSpec(
         component="cpu",
         name=name,
-        classes=(
-            *(("turbo-cpu",) if _TURBO_CPU.search(name) else ()),
-            "large-cpu" if large and not _TURBO_CPU.search(name) else "small-cpu",
-            "cpu",
-        ),
-        chassis=cpu_chassis(name),
+        classes=(kind, "cpu"),
+        chassis=chassis,
         rated_w=Interval.exact(rated_w),
         idle_w=None,
         cores=cores,
@@ -120,7 +121,7 @@ def _plain(name: str) -> str:
 
 def _any_of(component: Literal["cpu", "gpu"], name: str, chassis: Chassis, priors: Priors) -> HardwareSpec:
     row = priors("rated", (name,))
-    narrow = {"desktop GPU": ("geforce",), "TPU": ("tpu",), "server CPU": ("large-cpu",)}.get(name, ())
+    narrow = {"desktop GPU": ("geforce",), "TPU": ("tpu",), "server CPU": ("server-cpu",)}.get(name, ())
     if component == "cpu" and not narrow:
         narrow = ("small-cpu",)
     return HardwareSpec(

@@ -10,8 +10,7 @@ from functools import lru_cache
 
 from jupyter_carbon import tables
 from jupyter_carbon.estimate import hardware
-from jupyter_carbon.estimate.belief import Belief
-from jupyter_carbon.estimate.draw import package_share
+from jupyter_carbon.estimate.draw import package_share, under_limit
 from jupyter_carbon.estimate.hardware import Chassis
 from jupyter_carbon.estimate.priors import Prior, Priors
 from jupyter_carbon.estimate.workload import Workload
@@ -76,7 +75,7 @@ def assemble(
         used[role] = priors(quantity, devices, kind)
         return used[role]
 
-    memory = ask("memory", "memory", ("",)).belief
+    memory = ask("memory", "memory", (chassis, "")).belief
     gpu_w = gpu_idle = gpu_rated = cpu_w = cpu_idle = cpu_rated = cpu_curve = host_w = host_kg = ZERO
     gpu_kg = cpu_kg = ram_kg = machine_kg = ZERO
     kind = "" if work is None else work.kind
@@ -90,6 +89,9 @@ def assemble(
                 if priors.find("factor", (name,)) is not None:
                     share = share * ask("gpu generation", "factor", (name,)).belief
             gpu_w = share * gpu.rated_w
+            if work is not None and work.power_limit_w is not None:
+                held = ask("power limit", "held", ("gpu",)).belief
+                gpu_w = under_limit(gpu_w, work.power_limit_w, held)
         else:
             gpu_w = gpu_idle * gpu.rated_w
         if chassis != "laptop":  # a laptop's report has its GPU in it
@@ -101,8 +103,7 @@ def assemble(
         full = ask("cpu full", "full", cpu.classes).belief
         cpu_curve = ask("cpu curve", "curve", ("",)).belief
         packed = ask("cpu lay", "curve", ("packed",)).belief
-        shares = package_share(Belief.of(busy), Belief.of(cpu_idle), Belief.of(full), Belief.of(packed))
-        cpu_w, cpu_rated = shares.interval() * cpu.rated_w, cpu.rated_w
+        cpu_w, cpu_rated = package_share(busy, cpu_idle, full, packed) * cpu.rated_w, cpu.rated_w
         if chassis == "server":  # a desktop's or laptop's report has its CPU and memory in it
             cpu_kg = ask("cpu making", "embodied", ("cpu",)).belief
             ram_kg = ask("memory making", "embodied", ("memory",)).belief

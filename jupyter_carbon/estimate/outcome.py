@@ -1,28 +1,33 @@
 """From watts of devices to kilowatt-hours, grams and litres: one formula for one scenario or for millions.
 
 `wall = factor * devices + base`, `facility = wall * PUE`, `operational = facility * intensity`; making and water stand
-on lines of their own.  All numbers are beliefs, floats or arrays of the same length.
+on lines of their own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import math
+from dataclasses import dataclass, fields
+from typing import Generic
 
 import numpy as np
 
-from jupyter_carbon.estimate.belief import Array, Belief, Number, select
+from jupyter_carbon.estimate.belief import Belief, Number, R, exact, is_known, number_where, propagate, where
 from jupyter_carbon.estimate.draw import accelerator_share, package_share
+from jupyter_carbon.model import Interval
 
-HOURS_PER_YEAR = 8766.0
+HOURS_PER_YEAR = 8760.0
+HOURS_OF_WEATHER = 168.0
+"""Wind and frost last for days: hours of one week are taken to err together, those of two weeks not.  Assumed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients:
+class Ingredients(Generic[R]):
     """Everything that an outcome hangs on.  NaN in `utilisation`, `ram_gb_given` and `pue_given` means: not given.
 
-    `gpu_w` and `cpu_w` are per device under the work, `gpu_base_w` is CPU, memory and fans of an unnamed host per GPU,
-    `wall_base_w` per machine.  `cpu_uses_utilisation` is 1 where a given utilisation is the CPU's too, `at_wall` 1 at
-    the wall and 0 at the devices.  `water_site_l_per_kwh` is per kWh of machines, `water_grid_l_per_kwh` of the facility.
+    `gpu_w` and `cpu_w` are per device under the work, `host_w` is CPU, memory and fans of an unnamed host per GPU,
+    `wall_base_w` per machine.  `cpu_follows` says whether a given utilisation is the CPU's too, `at_wall` whether the
+    boundary is the wall.  `water_site_l_per_kwh` is per kWh of the machines, `water_grid_l_per_kwh` of the facility.
     """
 
     hours: Number
@@ -31,125 +36,116 @@ class Ingredients:
     utilisation: Number
     ram_gb_given: Number
     pue_given: Number
-    cpu_uses_utilisation: Number
+    cpu_follows: Number
     at_wall: Number
     gpus_per_machine: Number
-    gpu_w: Belief
-    gpu_idle: Belief
-    gpu_rated_w: Belief
-    cpu_w: Belief
-    cpu_idle: Belief
-    cpu_rated_w: Belief
-    cpu_curve: Belief
-    host_w: Belief
-    ram_w_per_gb: Belief
-    ram_gb: Belief
-    wall_factor: Belief
-    wall_base_w: Belief
-    pue: Belief
-    intensity_g_per_kwh: Belief
-    water_site_l_per_kwh: Belief
-    water_grid_l_per_kwh: Belief
-    gpu_kgco2e: Belief
-    cpu_kgco2e: Belief
-    ram_kgco2e_per_gb: Belief
-    machine_kgco2e: Belief
-    host_kgco2e: Belief
-    life_years: Belief
-    fleet_use: Belief
+    gpu_w: R
+    gpu_idle: R
+    gpu_rated_w: R
+    cpu_w: R
+    cpu_idle: R
+    cpu_rated_w: R
+    cpu_curve: R
+    host_w: R
+    ram_w_per_gb: R
+    ram_gb: R
+    wall_factor: R
+    wall_base_w: R
+    pue: R
+    intensity_g_per_kwh: R
+    hour_of_year: R
+    water_site_l_per_kwh: R
+    water_grid_l_per_kwh: R
+    gpu_kgco2e: R
+    cpu_kgco2e: R
+    ram_kgco2e_per_gb: R
+    machine_kgco2e: R
+    host_kgco2e: R
+    life_years: R
+    fleet_use: R
 
-    def beliefs(self) -> dict[str, Belief]:
-        """The uncertain ones, by name."""
-        return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Belief)}
-
-    def one_at_a_time_exact(self) -> tuple[list[str], Ingredients]:
-        """Rows for finding what a range hangs on: in row 0 all ranges stand, in row i that of the i-th name is closed."""
-        names = list(self.beliefs())
-        rows = len(names) + 1
-        opened: dict[str, Belief] = {}
-        for at, name in enumerate(names, start=1):
-            belief: Belief = getattr(self, name)
-            low, high = np.full(rows, belief.low), np.full(rows, belief.high)
-            low[at] = high[at] = belief.likely
-            opened[name] = Belief(low, np.full(rows, belief.likely), high)
-        return names, replace(self, **opened)
+    def uncertain(self) -> dict[str, R]:
+        """The ingredients that have a range, by name."""
+        found = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {name: value for name, value in found if hasattr(value, "likely") and value.low is not value.high}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Generic[R]):
     """What a run costs; `devices_w` and `wall_w` are powers, `energy_kwh` is at the facility's meter."""
 
-    devices_w: Belief
-    wall_w: Belief
-    energy_kwh: Belief
-    operational_kgco2e: Belief
-    embodied_kgco2e: Belief
-    water_site_l: Belief
-    water_grid_l: Belief
-
-    @property
-    def water_l(self) -> Belief:
-        """Both waters."""
-        return self.water_site_l + self.water_grid_l
+    devices_w: R
+    wall_w: R
+    energy_kwh: R
+    operational_kgco2e: R
+    embodied_kgco2e: R
+    water_site_l: R
+    water_grid_l: R
 
 
-def outcome(given: Ingredients) -> Outcome:
+def outcome(given: Ingredients[R]) -> Outcome[R]:
     """The whole chain."""
     devices_w = devices(given)
-    machines = np.maximum(np.maximum(np.ceil(given.n_gpu / given.gpus_per_machine), np.ceil(given.n_cpu / 2.0)), 1.0)
-    wall_w = devices_w * given.wall_factor + given.wall_base_w.scaled(machines)
-    if not np.all(given.at_wall):
-        wall_w = select(np.asarray(given.at_wall, dtype=bool), wall_w, devices_w)
-    pue_known = ~np.isnan(given.pue_given)
-    pue = select(pue_known, Belief.exact(given.pue_given), given.pue) if np.any(pue_known) else given.pue
+    machines = _machines(given)
+    at_wall = given.at_wall > 0.0
+    wall_w = where(at_wall, devices_w * given.wall_factor + given.wall_base_w.scaled(machines), devices_w)
+    pue = where(is_known(given.pue_given), exact(given.pue_given), given.pue)
     site_kwh = wall_w.scaled(given.hours / 1000.0)
     energy_kwh = site_kwh * pue
     return Outcome(
         devices_w=devices_w,
         wall_w=wall_w,
         energy_kwh=energy_kwh,
-        operational_kgco2e=(energy_kwh * given.intensity_g_per_kwh).scaled(1e-3),
-        embodied_kgco2e=_embodied(given, machines),
+        operational_kgco2e=(energy_kwh * given.intensity_g_per_kwh * hours_of_grid(given)).scaled(1e-3),
+        embodied_kgco2e=embodied(given, machines),
         water_site_l=site_kwh * given.water_site_l_per_kwh,
         water_grid_l=energy_kwh * given.water_grid_l_per_kwh,
     )
 
 
-def devices(given: Ingredients) -> Belief:
+def devices(given: Ingredients[R]) -> R:
     """Watts of all devices together.  Devices of one kind err together, different kinds do not."""
-    gpu_w, cpu_w, ram_gb = given.gpu_w, given.cpu_w, given.ram_gb.scaled(np.maximum(given.n_cpu, 0.0))
-    if not np.all(np.isnan(given.utilisation)):
-        stated = ~np.isnan(given.utilisation)
-        used = np.where(stated, given.utilisation, 0.0)
-        gpu_w = select(stated, accelerator_share(used, given.gpu_idle, Belief.exact(1.0)) * given.gpu_rated_w, gpu_w)
-        share = package_share(Belief.exact(used), given.cpu_idle, Belief.exact(1.0), given.cpu_curve)
-        both = stated & (np.asarray(given.cpu_uses_utilisation) > 0.0)
-        cpu_w = select(both, share * given.cpu_rated_w, cpu_w)
-    known_gb = ~np.isnan(given.ram_gb_given)
-    if np.any(known_gb):
-        ram_gb = select(known_gb, Belief.exact(given.ram_gb_given), ram_gb)
-    hosts = np.where(given.n_cpu > 0.0, given.n_gpu, 0.0)
-    return (
-        gpu_w.scaled(given.n_gpu) + cpu_w.scaled(given.n_cpu) + ram_gb * given.ram_w_per_gb + given.host_w.scaled(hosts)
-    )
+    gpu_w, cpu_w, used = given.gpu_w, given.cpu_w, given.utilisation
+    stated = is_known(used)
+    if np.any(stated):
+        used = number_where(stated, used, 0.0)
+        gpu_w = where(stated, accelerator_share(exact(used), given.gpu_idle) * given.gpu_rated_w, gpu_w)
+        cpu_share = package_share(exact(used), given.cpu_idle, exact(used * 0.0 + 1.0), given.cpu_curve)
+        cpu_w = where(stated & (given.cpu_follows > 0.0), cpu_share * given.cpu_rated_w, cpu_w)
+    host_w = given.host_w.scaled(number_where(given.n_cpu > 0.0, given.n_gpu, 0.0))
+    ram_gb = where(is_known(given.ram_gb_given), exact(given.ram_gb_given), given.ram_gb.scaled(given.n_cpu))
+    ram_w = ram_gb * given.ram_w_per_gb.scaled(number_where(host_w.likely > 0.0, 0.0, 1.0))  # a host has its memory
+    return gpu_w.scaled(given.n_gpu) + cpu_w.scaled(given.n_cpu) + ram_w + host_w
 
 
-def _embodied(given: Ingredients, machines: Number) -> Belief:
+def hours_of_grid(given: Ingredients[R]) -> R:
+    """How far the grid of these hours may lie from its year: as single hours do for up to a week, less for longer runs,
+    as weeks average out."""
+    hours, year = given.hours, given.hour_of_year
+    if isinstance(year, Interval) and not isinstance(hours, np.ndarray):
+        shrink = math.sqrt(min(1.0, HOURS_OF_WEATHER / max(hours, 1.0)))
+        return type(year)(year.low**shrink, year.likely, year.high**shrink)
+    power = np.sqrt(np.minimum(1.0, HOURS_OF_WEATHER / np.maximum(hours, 1.0)))
+    return type(year)(year.low**power, year.likely, year.high**power)
+
+
+def embodied(given: Ingredients[R], machines: Number) -> R:
     """The run's share of making the hardware: its hours over the hours that the hardware is used in its life."""
-    ram_gb = np.where(np.isnan(given.ram_gb_given), given.ram_gb.likely * given.n_cpu, given.ram_gb_given)
-    boxed = np.where(given.n_cpu > 0.0, given.at_wall, 0.0)
+    ram_gb = number_where(is_known(given.ram_gb_given), given.ram_gb_given, given.ram_gb.likely * given.n_cpu)
+    boxes = number_where(given.n_cpu > 0.0, given.at_wall, 0.0)
     made_kg = (
         given.gpu_kgco2e.scaled(given.n_gpu)
         + given.cpu_kgco2e.scaled(given.n_cpu)
         + given.ram_kgco2e_per_gb.scaled(ram_gb)
-        + given.machine_kgco2e.scaled(machines * boxed)
-        + given.host_kgco2e.scaled(given.n_gpu * boxed)
+        + given.machine_kgco2e.scaled(machines * boxes)
+        + given.host_kgco2e.scaled(given.n_gpu * boxes)
     )
-    used = given.life_years * given.fleet_use
-    per_h = Belief(*(1.0 / (HOURS_PER_YEAR * end) for end in (used.high, used.likely, used.low)))
+    per_h = propagate(lambda years, share: 1.0 / (HOURS_PER_YEAR * years * share), given.life_years, given.fleet_use)
     return (made_kg * per_h).scaled(given.hours)
 
 
-def broadcast(number: Number, rows: int) -> Array:
-    """A number as one column of `rows`."""
-    return np.broadcast_to(np.asarray(number, dtype=float), (rows,))
+def _machines(given: Ingredients[R]) -> Number:
+    """Boxes with a supply each: as many as hold the GPUs, two CPUs to a box, at least one."""
+    if isinstance(given.n_gpu, np.ndarray) or isinstance(given.n_cpu, np.ndarray):
+        return np.maximum(np.maximum(np.ceil(given.n_gpu / given.gpus_per_machine), np.ceil(given.n_cpu / 2.0)), 1.0)
+    return float(max(math.ceil(given.n_gpu / given.gpus_per_machine), math.ceil(given.n_cpu / 2.0), 1))

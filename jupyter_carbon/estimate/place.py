@@ -10,7 +10,7 @@ from jupyter_carbon.estimate.hardware import Chassis
 from jupyter_carbon.estimate.priors import shipped
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
-from jupyter_carbon.model import ZERO, CarbonIntensity, Interval
+from jupyter_carbon.model import ONE, ZERO, CarbonIntensity, Interval, UnknownRegion
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +38,23 @@ def place(region: str | None, chassis: Chassis) -> Place:
 
     Raises `UnknownRegion` for a word that is no region, or two.
     """
-    where = regions.resolve("WORLD", how="default") if region is None else regions.resolve(region)
+    try:
+        where = regions.resolve("WORLD", how="default") if region is None else regions.resolve(region)
+    except UnknownRegion as err:
+        raise UnknownRegion(f"region: {err}") from err
     pue, pue_source = static.pue(where, chassis)
-    grid = static.water_l_per_kwh(where)
+    water = static.water_l_per_kwh(where) or static.water_l_per_kwh(regions.resolve("WORLD"))
     site, site_source = _site_water(where.code, chassis if where.provider is None else "server")
     return Place(
         code=where.code,
         name=where.name,
-        intensity=static.intensity(where),
+        intensity=static.intensity(where, hours=ONE),
         pue=pue,
         pue_source=pue_source,
         water_site_l_per_kwh=site,
         water_site_source=site_source,
-        water_grid_l_per_kwh=grid[0],
-        water_grid_source=grid[1],
+        water_grid_l_per_kwh=ZERO if water is None else water[0],
+        water_grid_source="not published" if water is None else water[1],
     )
 
 

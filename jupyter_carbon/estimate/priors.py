@@ -47,7 +47,9 @@ class SizeLine:
         """The share for this much work a step and device."""
         doublings = math.log2(min(max(size, self.smallest), self.largest) / self.ref)
         step = self.per_doubling * doublings
-        return Interval(*(share_of(logit(end) + step) for end in (self.at_ref.low, self.at_ref.likely, self.at_ref.high)))
+        return Interval(
+            *(share_of(logit(end) + step) for end in (self.at_ref.low, self.at_ref.likely, self.at_ref.high))
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,19 +42,21 @@ class Workload:
 
     `batch_size` is samples in one step over all devices, `parameters` those that one sample passes through (of a
     mixture of experts: the active ones), `gflop_per_sample` the forward pass of one sample in 1e9 operations.
-    `runs_on` says which device computes; the other one only serves it.
+    `power_limit_w` is what a GPU's driver was told to hold it to.  `runs_on` says which device computes; the other one
+    only serves it.
     """
 
     kind: Kind
     batch_size: float | None = None
     parameters: float | None = None
     gflop_per_sample: float | None = None
+    power_limit_w: float | None = None
     runs_on: Literal["gpu", "cpu"] = "gpu"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"workload={self.kind!r} is not known; one of: {', '.join(KINDS)}")
-        for name in ("batch_size", "parameters", "gflop_per_sample"):
+        for name in ("batch_size", "parameters", "gflop_per_sample", "power_limit_w"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"workload {name}={value!r} must be greater than 0 and finite")
