@@ -32,30 +32,23 @@ def columns(names: str) -> list[str]:
 
 
 GRID = columns(
-    "code name country iso3 gco2e_per_kwh low high year basis boundary method publisher licence source url "
-    "flags"
+    "code name country iso3 gco2e_per_kwh low high year basis boundary method publisher licence source url flags"
 )
 PLACES = ["key", "code", "name", "country", "provider", "grids"]
 CLOUD = columns(
     "code provider region location country zone pue pue_year wue_l_per_kwh wue_year publisher year licence "
     "source url note"
 )
-CPUS = columns(
-    "key model vendor tdp_w cores threads release_year tdp_others publisher year licence source"
-)
+CPUS = columns("key model vendor tdp_w cores threads release_year tdp_others publisher year licence source")
 GPUS = columns(
     "key model vendor kind form tdp_w idle_w idle_source memory_gb fp32_tflops tensor_tflops embodied_kgco2e "
     "embodied_low_kgco2e embodied_high_kgco2e embodied_source release_year publisher year licence source url "
     "note"
 )
-EMBODIED = columns(
-    "code device kgco2e low high per life_years boundary publisher year licence source url note"
-)
+EMBODIED = columns("code device kgco2e low high per life_years boundary publisher year licence source url note")
 PUE = ["code", "scope", "pue", "low", "high", "basis", "publisher", "year", "licence", "source", "url", "note"]
 WATER = ["code", "name", "l_per_kwh", "low", "high", "basis", "publisher", "year", "licence", "source", "url", "note"]
-EQUIVALENTS = columns(
-    "code activity unit kgco2e_per_unit kwh_per_unit low high publisher year licence source url note"
-)
+EQUIVALENTS = columns("code activity unit kgco2e_per_unit kwh_per_unit low high publisher year licence source url note")
 TIME_ZONES = ["code", "country", "publisher", "year", "licence", "source"]
 HOURS = [f"h{hour}" for hour in range(24)]
 HOURLY = ["code", "tz", "month", "statistic", *HOURS, "year", "basis", "boundary", "publisher", "licence", "source"]
@@ -141,19 +134,37 @@ def grid_countries(reference: list[Row]) -> list[Row]:
         code = "WORLD" if row["iso3"] == "WLD" else row["iso2"]
         common = {"code": code, "name": row["name"], "country": row["iso2"], "iso3": row["iso3"]}
         if row["publisher"] == "Ember" and float(row["gCO2e_per_kWh"]) > 0:  # 0 g is a grid too small to tell
-            result.append(common | EMBER | {
-                "gco2e_per_kwh": plain(row["gCO2e_per_kWh"]), "year": row["year"], "publisher": "Ember",
-                "licence": row["licence"], "source": "Our World in Data, carbon intensity of electricity",
-                "url": row["url"], "flags": OUTLIERS.get(row["iso3"], ""),
-            })
+            result.append(
+                common
+                | EMBER
+                | {
+                    "gco2e_per_kwh": plain(row["gCO2e_per_kWh"]),
+                    "year": row["year"],
+                    "publisher": "Ember",
+                    "licence": row["licence"],
+                    "source": "Our World in Data, carbon intensity of electricity",
+                    "url": row["url"],
+                    "flags": OUTLIERS.get(row["iso3"], ""),
+                }
+            )
         if row["em_gCO2e_per_kWh"]:
-            result.append(common | FLOW_TRACED | {
-                "gco2e_per_kwh": plain(row["em_gCO2e_per_kWh"]), "year": row["em_year"],
-                "publisher": "Electricity Maps", "licence": "ODbL-1.0", "source": "co2.js, Electricity Maps yearly",
-                "url": "https://github.com/thegreenwebfoundation/co2.js/tree/main/data/output/electricity-maps",
-            })
-    values = sorted(float(row["gco2e_per_kwh"]) for row in result
-                    if row["publisher"] == "Ember" and row["code"] != "WORLD" and not row.get("flags"))
+            result.append(
+                common
+                | FLOW_TRACED
+                | {
+                    "gco2e_per_kwh": plain(row["em_gCO2e_per_kWh"]),
+                    "year": row["em_year"],
+                    "publisher": "Electricity Maps",
+                    "licence": "ODbL-1.0",
+                    "source": "co2.js, Electricity Maps yearly",
+                    "url": "https://github.com/thegreenwebfoundation/co2.js/tree/main/data/output/electricity-maps",
+                }
+            )
+    values = sorted(
+        float(row["gco2e_per_kwh"])
+        for row in result
+        if row["publisher"] == "Ember" and row["code"] != "WORLD" and not row.get("flags")
+    )
     twentieths = statistics.quantiles(values, n=20, method="inclusive")
     world = next(row for row in result if row["code"] == "WORLD")
     world |= {"low": plain(str(twentieths[0]), 3), "high": plain(str(twentieths[-1]), 3)}
@@ -166,36 +177,56 @@ def grid_regions(reference: list[Row]) -> list[Row]:
     for row in reference:
         code, publisher = row["region_code"].removeprefix("eGRID-"), row["publisher"]
         common = {
-            "code": code, "name": row["region_name"].removesuffix(", USA"), "country": row["country_iso2"],
-            "gco2e_per_kwh": plain(row["gCO2e_per_kWh"]), "year": row["year"], "licence": row["licence"],
-            "source": row["source"], "url": row["url"],
+            "code": code,
+            "name": row["region_name"].removesuffix(", USA"),
+            "country": row["country_iso2"],
+            "gco2e_per_kwh": plain(row["gCO2e_per_kWh"]),
+            "year": row["year"],
+            "licence": row["licence"],
+            "source": row["source"],
+            "url": row["url"],
         }
         if publisher == "Electricity Maps":
             result.append(common | FLOW_TRACED | {"publisher": publisher})
         elif publisher.startswith("computed (provincial mix"):
-            result.append(common | EMBER | {
-                "publisher": "jupyter_carbon", "name": PROVINCES[code],
-                "source": "provincial generation shares in CodeCarbon x median life-cycle factors of IPCC AR5 (2014)",
-            })
+            result.append(
+                common
+                | EMBER
+                | {
+                    "publisher": "IPCC factors x CodeCarbon mix",
+                    "name": PROVINCES[code],
+                    "source": "provincial shares of generation in CodeCarbon x median life-cycle factors, IPCC AR5",
+                }
+            )
         elif row["region_type"] == "us_state" and "REJECT" not in row["note"] and is_state_edition(row):
-            result.append(common | DIRECT | {
-                "publisher": "US EPA eGRID", "name": STATES[code][0], "year": row["year"] or "2021",
-                "source": row["source"].replace("year not stated; consistent with", "edition by its values:"),
-            })
+            result.append(
+                common
+                | DIRECT
+                | {
+                    "publisher": "US EPA eGRID",
+                    "name": STATES[code][0],
+                    "year": row["year"] or "2021",
+                    "source": row["source"].replace("year not stated; consistent with", "edition by its values:"),
+                }
+            )
         elif row["region_type"] == "egrid_subregion" and row["year"] == "2022":  # 2023: three rows only, no table
-            result.append(common | DIRECT | {
-                "code": f"EGRID-{code}", "publisher": publisher, "flags": "second hand, spot-checked at the EPA",
-            })
+            result.append(
+                common
+                | DIRECT
+                | {
+                    "code": f"EGRID-{code}",
+                    "publisher": publisher,
+                    "flags": "second hand, spot-checked at the EPA",
+                }
+            )
         # Left out: nine zones with one placeholder of 18 g, eGRID of 2016, rows without a stated origin (Russian
         # regions, Chinese grids, NERC), and national inventories of unstated basis (carbonfootprint.com).
     return result
 
 
-
-
 def is_state_edition(row: Row) -> bool:
-    """eGRID2021 as the edition of all states but Delaware, whose cell there is a typing error: 2020."""
-    return "eGRID2021" in row["publisher"] or (row["region_code"] == "US-DE" and row["year"] == "2020")
+    """eGRID2021; of 2020 the two it lacks: Delaware, whose cell there is a typing error, and the capital."""
+    return "eGRID2021" in row["publisher"] or (row["region_code"] in ("US-DE", "US-DC") and row["year"] == "2020")
 
 
 def grid_hourly(reference: list[Row]) -> list[Row]:
@@ -209,10 +240,20 @@ def grid_hourly(reference: list[Row]) -> list[Row]:
         if row["publisher"] != "Electricity Maps" or row["quality"] != "mostly_measured":
             continue
         for statistic, column in (("mean", "mean_gCO2e_per_kWh"), ("p10", "p10"), ("p90", "p90")):
-            shape = shapes.setdefault((row["zone"], row["month"], statistic), FLOW_TRACED | {
-                "code": row["zone"], "tz": row["tz"], "month": row["month"], "statistic": statistic,
-                "year": row["year"], "publisher": row["publisher"], "licence": "ODbL-1.0", "source": row["source"],
-            })
+            shape = shapes.setdefault(
+                (row["zone"], row["month"], statistic),
+                FLOW_TRACED
+                | {
+                    "code": row["zone"],
+                    "tz": row["tz"],
+                    "month": row["month"],
+                    "statistic": statistic,
+                    "year": row["year"],
+                    "publisher": row["publisher"],
+                    "licence": "ODbL-1.0",
+                    "source": row["source"],
+                },
+            )
             shape.pop("method", None)
             shape[f"h{row['hour_local']}"] = plain(row[column], 4)
     return list(shapes.values())
@@ -233,16 +274,26 @@ def cloud_regions(reference: list[Row], countries: list[Row]) -> list[Row]:
         country = iso2[row["country_iso3"]]
         site = SITE[provider]
         disclosed = bool(row["pue"] or row["wue_L_per_kWh"])
-        result.append({
-            "code": f"{provider}:{region}", "provider": provider, "region": region, "location": row["location"],
-            "country": country, "zone": ZONE_OF_CLOUD.get(f"{provider}:{region}", row["em_zone"] or country),
-            "pue": plain(row["pue"]), "pue_year": row["pue_year"],
-            "wue_l_per_kwh": plain(row["wue_L_per_kWh"]), "wue_year": row["wue_L_per_kWh_year"],
-            "publisher": site[0], "year": max(row["pue_year"], row["wue_L_per_kWh_year"]) or READ_YEAR,
-            "licence": "facts", "url": site[1],
-            "source": "the provider's disclosure of its sites" if disclosed else "the provider's list of regions",
-            "note": "design figure of a new region" if provider == "azure" and row["pue"] == "1.12" else "",
-        })
+        result.append(
+            {
+                "code": f"{provider}:{region}",
+                "provider": provider,
+                "region": region,
+                "location": row["location"],
+                "country": country,
+                "zone": ZONE_OF_CLOUD.get(f"{provider}:{region}", row["em_zone"] or country),
+                "pue": plain(row["pue"]),
+                "pue_year": row["pue_year"],
+                "wue_l_per_kwh": plain(row["wue_L_per_kWh"]),
+                "wue_year": row["wue_L_per_kWh_year"],
+                "publisher": site[0],
+                "year": max(row["pue_year"], row["wue_L_per_kWh_year"]) or READ_YEAR,
+                "licence": "facts",
+                "url": site[1],
+                "source": "the provider's disclosure of its sites" if disclosed else "the provider's list of regions",
+                "note": "design figure of a new region" if provider == "azure" and row["pue"] == "1.12" else "",
+            }
+        )
     return result
 
 
@@ -278,8 +329,10 @@ def places(countries: list[Row], regions: list[Row], clouds: list[Row]) -> dict[
         if row["code"] != "WORLD":
             known.setdefault(row["code"], row)
     for code, row in known.items():
-        add([code, row["iso3"], row["name"], *ALIASES.get(code, [])],
-            {"code": code, "name": row["name"], "country": code, "grids": code})
+        add(
+            [code, row["iso3"], row["name"], *ALIASES.get(code, [])],
+            {"code": code, "name": row["name"], "country": code, "grids": code},
+        )
     for code, (name, iso3, grid) in ISLANDS_GRID.items():
         add([code, iso3, name], {"code": code, "name": name, "country": code, "grids": grid})
     for code, (name, zone) in STATES.items():
@@ -295,14 +348,19 @@ def places(countries: list[Row], regions: list[Row], clouds: list[Row]) -> dict[
             continue
         words = [code] if row["publisher"] == "US EPA eGRID" else [code, row["name"].split(",")[0]]
         grids = f"{code} {row_country}"
-        add(words, {"code": code, "name": row["name"], "country": row_country, "grids": grids},
-            shared if SHARE_ALIKE.search(row["licence"]) else permissive)
+        add(
+            words,
+            {"code": code, "name": row["name"], "country": row_country, "grids": grids},
+            shared if SHARE_ALIKE.search(row["licence"]) else permissive,
+        )
     for row in clouds:
         name = f"{CODES[row['provider']]} {row['region']} ({row['location']})"
         grids = " ".join(dict.fromkeys([row["zone"], row["country"]]))
         bare = row["region"] if len(row["region"]) > 3 else ""  # "bhs" alone is the Bahamas
-        add([row["code"], bare],
-            {"code": row["code"], "name": name, "country": row["country"], "provider": row["provider"], "grids": grids})
+        add(
+            [row["code"], bare],
+            {"code": row["code"], "name": name, "country": row["country"], "provider": row["provider"], "grids": grids},
+        )
     return {
         "places.csv": list(permissive.values()),
         "sharealike/places.csv": [row for key, row in shared.items() if key not in permissive],
@@ -326,8 +384,14 @@ def time_zones() -> list[Row]:
                 zones.setdefault(name, zones[target])
     release = version[0].removeprefix("# version ")
     return [
-        {"code": name, "country": country, "publisher": "IANA tz database", "year": release[:4],
-         "licence": "public domain", "source": f"zone.tab and links of {release}"}
+        {
+            "code": name,
+            "country": country,
+            "publisher": "IANA tz database",
+            "year": release[:4],
+            "licence": "public domain",
+            "source": f"zone.tab and links of {release}",
+        }
         for name, country in zones.items()
     ]
 
@@ -346,10 +410,17 @@ def cpus(reference: list[Row], accelerators: list[Row]) -> list[Row]:
     # The plain chips of Apple stand only among the accelerators, with the rated power of the whole chip
     chips = [
         dict.fromkeys(reference[0], "")
-        | {"model": row["model"].split(" (")[0], "vendor": "Apple", "tdp_W": row["tdp_W"],
-           "release_year": row["release_year"], "publisher": row["publisher"], "licence": row["licence"],
-           "url": row["url"]}
-        for row in accelerators if row["kind"] == "soc_gpu"
+        | {
+            "model": row["model"].split(" (")[0],
+            "vendor": "Apple",
+            "tdp_W": row["tdp_W"],
+            "release_year": row["release_year"],
+            "publisher": row["publisher"],
+            "licence": row["licence"],
+            "url": row["url"],
+        }
+        for row in accelerators
+        if row["kind"] == "soc_gpu"
     ]
     for row in reference + chips:
         if row["publisher"].startswith("none"):  # general knowledge, unverified
@@ -360,9 +431,16 @@ def cpus(reference: list[Row], accelerators: list[Row]) -> list[Row]:
         if not vendor or not key:  # "4226", "ARMv8 rev 0": bare numbers name no processor
             continue
         new = {
-            "key": key, "model": model, "vendor": vendor, "tdp_w": plain(row["tdp_W"]), "cores": plain(row["cores"]),
-            "threads": plain(row["threads"]), "release_year": row["release_year"], "tdp_others": row["tdp_alt_W"],
-            "publisher": row["publisher"].replace(" (collection)", ""), "year": READ_YEAR,
+            "key": key,
+            "model": model,
+            "vendor": vendor,
+            "tdp_w": plain(row["tdp_W"]),
+            "cores": plain(row["cores"]),
+            "threads": plain(row["threads"]),
+            "release_year": row["release_year"],
+            "tdp_others": row["tdp_alt_W"],
+            "publisher": row["publisher"].replace(" (collection)", ""),
+            "year": READ_YEAR,
             "licence": CPU_LICENCES.get(row["licence"], row["licence"].split(" (")[0]),
             "source": row["url"].split("/tree/")[0].split("/blob/")[0] or row["source"],
         }
@@ -379,7 +457,9 @@ def rank(row: Row) -> tuple[int, int]:
 
 
 WIKIPEDIA = {
-    "publisher": "Wikipedia contributors", "licence": "CC-BY-SA-4.0", "year": "2025",
+    "publisher": "Wikipedia contributors",
+    "licence": "CC-BY-SA-4.0",
+    "year": "2025",
     "source": "Wikipedia, lists of graphics processing units (2025-06), as collected by voidful/gpu-info-api",
 }
 # What a merged row took from Wikipedia, seen by comparing with the other publisher's own table: those cells stay
@@ -398,7 +478,8 @@ GPU_FIXES: dict[str, Row] = {
     "Radeon Pro V620 (Navi 21)": {"tdp_w": "", "note": "rated power unverified"},
     "Radeon Pro V520 (Navi 12)": {"tdp_w": "", "note": "rated power unverified"},
     "RTX PRO 6000 Blackwell Max-Q Workstation Edition": {"form": ""},  # a desktop card of 300 W
-    "Jetson AGX Xavier": {"memory_gb": "", "fp32_tflops": "", "release_year": ""},  # general knowledge
+    # Unverified but for the power mode
+    "Jetson AGX Xavier": {"memory_gb": "", "fp32_tflops": "", "release_year": "", "source": "Green Algorithms v3"},
 }
 # Two boards under one power, and TPU boards of four chips listed as one chip
 GPU_LEFT_OUT = {"A100 PCIe 40/80GB", "TPUv2 Chip", "TPUv3 Chip"}
@@ -413,13 +494,23 @@ def gpus(reference: list[Row]) -> list[Row]:
         if row["model"] in GPU_LEFT_OUT or row["publisher"].startswith("none"):
             continue
         new = {
-            "key": " ".join(gpu_words(row["model"])), "model": row["model"], "vendor": row["vendor"],
-            "kind": row["kind"], "form": row["form"] or form_of(row["model"]), "tdp_w": plain(row["tdp_W"]),
-            "idle_w": plain(row["idle_W"]), "idle_source": row["idle_source"], "memory_gb": plain(row["memory_GB"]),
-            "fp32_tflops": plain(row["tflops_fp32"]), "tensor_tflops": plain(row["tflops_fp16_bf16_tensor"]),
-            "release_year": row["release_year"], "publisher": row["publisher"].replace(" (collection)", ""),
-            "year": GPU_YEARS.get(row["publisher"], READ_YEAR), "licence": row["licence"],
-            "source": row["source"], "url": row["url"].split()[0] if row["url"] else "",
+            "key": " ".join(gpu_words(row["model"])),
+            "model": row["model"],
+            "vendor": row["vendor"],
+            "kind": row["kind"],
+            "form": row["form"] or form_of(row["model"]),
+            "tdp_w": plain(row["tdp_W"]),
+            "idle_w": plain(row["idle_W"]),
+            "idle_source": row["idle_source"],
+            "memory_gb": plain(row["memory_GB"]),
+            "fp32_tflops": plain(row["tflops_fp32"]),
+            "tensor_tflops": plain(row["tflops_fp16_bf16_tensor"]),
+            "release_year": row["release_year"],
+            "publisher": row["publisher"].replace(" (collection)", ""),
+            "year": GPU_YEARS.get(row["publisher"], READ_YEAR),
+            "licence": row["licence"],
+            "source": row["source"],
+            "url": row["url"].split()[0] if row["url"] else "",
             "note": "; ".join(filter(None, [row["note"], row["tdp_conflicts"] and f"also {row['tdp_conflicts']}"])),
         }
         new |= embodied_of(row)
@@ -450,7 +541,8 @@ def embodied_of(row: Row) -> Row:
     if computed and vendor:  # H100: NVIDIA 164, Boavizta's factors 575; the middle is their geometric mean
         middle = (float(computed) * float(vendor)) ** 0.5
         return {
-            "embodied_kgco2e": plain(str(middle), 3), "embodied_low_kgco2e": plain(vendor),
+            "embodied_kgco2e": plain(str(middle), 3),
+            "embodied_low_kgco2e": plain(vendor),
             "embodied_high_kgco2e": plain(computed),
             "embodied_source": f"NVIDIA HGX H100 carbon footprint summary (low); {BOAVIZTA} (high)",
         }
@@ -474,6 +566,11 @@ EMBODIED_CODES = {
     "Generic GPU card": "gpu",
 }
 FIRST = {"Laptop (professional, ADEME)", "Desktop (ADEME)", "AWS instance platform (median of 621 types)"}
+GPU_SPREAD = {
+    "low": "89.1",
+    "high": "575",
+    "note": "range: a GTX 1080 Ti to an H100 by Boavizta's factors; NVIDIA says 164 of an H100",
+}
 # Figures read in the code of others are facts; the code is not taken.
 FACTS = {"fact": "facts", "AGPL-3.0 repo (facts)": "facts", "MPL-2.0": "facts"}
 ADEME = {"publisher": "ADEME", "licence": "facts", "source": "ADEME Base Empreinte, as listed by BoaviztAPI"}
@@ -490,14 +587,26 @@ def embodied(reference: list[Row]) -> list[Row]:
         if device.startswith("NVIDIA ") or re.search(r"reports \((Google|Lexmark|Microsoft|HP|Seagate)\)", device):
             continue  # GPUs have their own table; makers of few or other things
         spread = row["category"] != "cloud_server"  # there the ends are the smallest and the largest type on offer
-        result.append({
-            "code": EMBODIED_CODES.get(device, slug(device)), "device": device, "kgco2e": plain(row["kgCO2e"]),
-            "low": plain(row["kgCO2e_low"]) if spread else "", "high": plain(row["kgCO2e_high"]) if spread else "",
-            "per": row["per_unit"], "life_years": plain(row["lifetime_years"]), "boundary": row["scope"],
-            "publisher": row["publisher"], "year": row["source_year"],
-            "licence": FACTS.get(row["licence"], row["licence"]), "source": row["source"], "url": row["url"],
-            "note": row["note"],
-        } | (ADEME if row["publisher"] == "ADEME" else {}))
+        result.append(
+            {
+                "code": EMBODIED_CODES.get(device, slug(device)),
+                "device": device,
+                "kgco2e": plain(row["kgCO2e"]),
+                "low": plain(row["kgCO2e_low"]) if spread else "",
+                "high": plain(row["kgCO2e_high"]) if spread else "",
+                "per": row["per_unit"],
+                "life_years": plain(row["lifetime_years"]),
+                "boundary": row["scope"],
+                "publisher": row["publisher"],
+                "year": row["source_year"],
+                "licence": FACTS.get(row["licence"], row["licence"]),
+                "source": row["source"],
+                "url": row["url"],
+                "note": row["note"],
+            }
+            | (ADEME if row["publisher"] == "ADEME" else {})
+            | (GPU_SPREAD if device == "Generic GPU card" else {})
+        )
     return result
 
 
@@ -512,20 +621,30 @@ def embodied_devices(reference: list[Row]) -> list[Row]:
         {
             "code": slug(f"{row['manufacturer']} {row['model']}"),
             "device": f"{row['manufacturer']} {row['model']}",
-            "kgco2e": plain(row["kgCO2e_manufacturing"]), "per": row["subcategory"].casefold(),
-            "life_years": plain(row["lifetime_years"]), "boundary": "manufacturing share of the maker's report",
-            "publisher": row["publisher"].split(" (")[0], "year": row["report_year"] or "2023",
-            "licence": row["licence"], "source": "Boavizta environmental-footprint-data (2023-02)",
-            "url": row["url"], "note": row["note"],
+            "kgco2e": plain(row["kgCO2e_manufacturing"]),
+            "per": row["subcategory"].casefold(),
+            "life_years": plain(row["lifetime_years"]),
+            "boundary": "manufacturing share of the maker's report",
+            "publisher": row["publisher"].split(" (")[0],
+            "year": row["report_year"] or "2023",
+            "licence": row["licence"],
+            "source": "Boavizta environmental-footprint-data (2023-02)",
+            "url": row["url"],
+            "note": row["note"],
         }
-        for row in reference if row["kgCO2e_manufacturing"] and float(row["kgCO2e_manufacturing"]) > 0
+        for row in reference
+        if row["kgCO2e_manufacturing"] and float(row["kgCO2e_manufacturing"]) > 0
     ]
 
 
 # --- buildings and water -----------------------------------------------------------------------------------
 
-FLEETS = {"AWS global": "aws", "Microsoft owned fleet": "azure", "Google fleet": "gcp",
-          "OVHcloud (Green Algorithms v3)": "ovh"}
+FLEETS = {
+    "AWS global": "aws",
+    "Microsoft owned fleet": "azure",
+    "Google fleet": "gcp",
+    "OVHcloud (Green Algorithms v3)": "ovh",
+}
 
 
 def pue(reference: list[Row], clouds: list[Row]) -> list[Row]:
@@ -545,8 +664,16 @@ def pue(reference: list[Row], clouds: list[Row]) -> list[Row]:
         result.append(pue_row(row, code, "provider", cuts[0], cuts[-1], f"fleet mean; range: spread of {whose}"))
     for row in reference:
         if row["scope"] == "industry_average" and row["publisher"] == "Uptime Institute" and row["year"] == "2024":
-            result.append(pue_row(row, "unknown", "any data centre", 1.1, 1.8,
-                                  "survey mean; from a hyperscale site to an old server room"))
+            result.append(
+                pue_row(
+                    row,
+                    "unknown",
+                    "any data centre",
+                    1.1,
+                    1.8,
+                    "survey mean; from a hyperscale site to an old server room",
+                )
+            )
         if row["name"].startswith("personal computer"):
             result.append(pue_row(row, "own", "no building around it", 1.0, 1.0, row["note"]))
         if row["publisher"] == "IDC":
@@ -558,9 +685,16 @@ def pue(reference: list[Row], clouds: list[Row]) -> list[Row]:
 def pue_row(row: Row, code: str, scope: str, low: float | None, high: float | None, basis: str) -> Row:
     """One row of the table of buildings."""
     return {
-        "code": code, "scope": scope, "pue": plain(row["pue"]), "low": "" if low is None else f"{low:.3g}",
-        "high": "" if high is None else f"{high:.3g}", "basis": basis, "publisher": row["publisher"],
-        "year": row["year"] or READ_YEAR, "licence": FACTS.get(row["licence"], row["licence"]), "source": row["source"],
+        "code": code,
+        "scope": scope,
+        "pue": plain(row["pue"]),
+        "low": "" if low is None else f"{low:.3g}",
+        "high": "" if high is None else f"{high:.3g}",
+        "basis": basis,
+        "publisher": row["publisher"],
+        "year": row["year"] or READ_YEAR,
+        "licence": FACTS.get(row["licence"], row["licence"]),
+        "source": row["source"],
         "url": row["url"],
     }
 
@@ -574,15 +708,21 @@ def water(reference: list[Row], countries: list[Row]) -> list[Row]:
     iso2 = {row["iso3"]: row["iso2"] for row in countries}
     return [
         {
-            "code": iso2[row["country_iso3"]] or "WORLD", "name": row["name"].replace("WLD", "World"),
+            "code": iso2[row["country_iso3"]] or "WORLD",
+            "name": row["name"].replace("WLD", "World"),
             "l_per_kwh": plain(row["electricity_water_intensity_L_per_kWh"], 4),
             "low": plain(str(float(row["electricity_water_intensity_L_per_kWh"]) / 2), 4),
             "high": plain(str(float(row["electricity_water_intensity_L_per_kWh"]) * 2), 4),
-            "basis": "consumption, with evaporation of reservoirs", "publisher": row["publisher"], "year": row["year"],
-            "licence": "CC-BY-4.0", "source": "WRI guidance on water embedded in purchased electricity",
-            "url": row["url"], "note": "range: a half to twice, as published factors of one technology differ",
+            "basis": "consumption, with evaporation of reservoirs",
+            "publisher": row["publisher"],
+            "year": row["year"],
+            "licence": "CC-BY-4.0",
+            "source": "WRI guidance on water embedded in purchased electricity",
+            "url": row["url"],
+            "note": "range: a half to twice, as published factors of one technology differ",
         }
-        for row in reference if row["scope"] == "country_electricity"
+        for row in reference
+        if row["scope"] == "country_electricity"
     ]
 
 
@@ -615,17 +755,23 @@ def equivalents(reference: list[Row]) -> list[Row]:
     result = []
     for code, (name, told) in TOLD.items():
         row = by_name[name]
-        result.append({
-            "code": code, "activity": told, "unit": row["unit"],
-            "kgco2e_per_unit": "" if code in ENERGY_ONLY else plain(row["kgCO2e_per_unit"]),
-            "kwh_per_unit": plain(row["kWh_per_unit"]) if code in ENERGY_ONLY else "",
-            "low": "" if code == "streaming" else plain(row["low"]),  # its ends are kilograms
-            "high": "" if code == "streaming" else plain(row["high"]),
-            "publisher": row["publisher"].replace("arithmetic", "jupyter_carbon"),
-            "year": DEFINITIONS.get(code, row["year"]), "licence": FACTS.get(row["licence"], row["licence"]),
-            "source": row["source"], "url": "" if row["publisher"] == "arithmetic" else row["url"],
-            "note": "" if code == "laptop" else row["note"],
-        })
+        result.append(
+            {
+                "code": code,
+                "activity": told,
+                "unit": row["unit"],
+                "kgco2e_per_unit": "" if code in ENERGY_ONLY else plain(row["kgCO2e_per_unit"]),
+                "kwh_per_unit": plain(row["kWh_per_unit"]) if code in ENERGY_ONLY else "",
+                "low": "" if code == "streaming" else plain(row["low"]),  # its ends are kilograms
+                "high": "" if code == "streaming" else plain(row["high"]),
+                "publisher": row["publisher"].replace("arithmetic", "jupyter_carbon"),
+                "year": DEFINITIONS.get(code, row["year"]),
+                "licence": FACTS.get(row["licence"], row["licence"]),
+                "source": row["source"],
+                "url": "" if row["publisher"] == "arithmetic" else row["url"],
+                "note": "" if code == "laptop" else row["note"],
+            }
+        )
         if row["unit"] == "US gallon":
             kg_per_l = float(row["kgCO2e_per_unit"]) / LITRES_PER_GALLON
             result[-1] |= {"unit": "litre", "kgco2e_per_unit": f"{kg_per_l:.4g}"}

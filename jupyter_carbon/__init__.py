@@ -22,8 +22,6 @@ from jupyter_carbon.model import (
 )
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from jupyter_carbon.api import history, measure
 
 __version__ = "0.1.0"
@@ -37,6 +35,7 @@ __all__ = [
     "SourceUnavailable",
     "UnknownHardware",
     "UnknownRegion",
+    "__version__",
     "history",
     "load_ipython_extension",
     "measure",
@@ -58,11 +57,11 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def load_ipython_extension(shell: InteractiveShell) -> None:
+def load_ipython_extension(shell: object) -> None:
     """`%load_ext jupyter_carbon`: meter every cell of this shell from now on."""
     import_module("jupyter_carbon.notebook.extension").load(shell)
 
 
-def unload_ipython_extension(shell: InteractiveShell) -> None:
+def unload_ipython_extension(shell: object) -> None:
     """`%unload_ext jupyter_carbon`: leave the shell as it was."""
     import_module("jupyter_carbon.notebook.extension").unload(shell)

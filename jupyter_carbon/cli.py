@@ -122,7 +122,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     session = Session(Carbon(), recording=False)
-    session.wait_for_gpus(timeout_s=10.0)
+    session.wait_until_warm(timeout_s=10.0)
     findings = session.findings()
     session.close()
     if options.json:

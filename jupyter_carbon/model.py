@@ -379,7 +379,10 @@ class CellRecord:
                 for c in data["components"]
             ),
             footprint=Footprint(
-                **{k: Interval(**data[k]) if isinstance(data[k], Mapping) else data[k] for k in Footprint.__annotations__}
+                **{
+                    name: Interval(**data[name]) if isinstance(data[name], Mapping) else data[name]
+                    for name in Footprint.__annotations__
+                }
             ),
             pue=Interval(**data["pue"]),
             intensity=intensity_from_dict(data["intensity"]),

@@ -20,13 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from jupyter_carbon.footprint import NOTHING, Totals, footprint, record
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.journal import Journal
 from jupyter_carbon.ledger.run_id import run_id
-from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.device_sync import synchronise
 from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
@@ -43,16 +41,14 @@ from jupyter_carbon.model import (
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
 from jupyter_carbon.power.host import Host, wall_model
-from jupyter_carbon.report.doctor import Finding, examine
 from jupyter_carbon.settings import Carbon
 
 if TYPE_CHECKING:
+    from jupyter_carbon.account import Account
     from jupyter_carbon.ledger.book import Ledger
+    from jupyter_carbon.report.doctor import Finding
 
 log = logging.getLogger("jupyter_carbon")
-
-KEPT_RECORDS = 1000
-"""Records of this session kept in memory; the ledger has them all."""
 
 GIVEN_PUE = Interval(0.98, 1.0, 1.02)
 """A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""
@@ -108,9 +104,7 @@ class Session:
         self._root, self._environ, self._pid = root, environ, os.getpid()
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
-        self._settling = threading.Lock()
-        self._records: deque[CellRecord] = deque(maxlen=KEPT_RECORDS)
-        self._totals = NOTHING
+        self._account: Account | None = None
         self._kernels = 1
         self._contexts: dict[str | None, Context] = {}
 
@@ -122,11 +116,11 @@ class Session:
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
         )
         self.gpus_found = False
-        self._gpus_looked_for = threading.Event()
+        self._warm = threading.Event()
         self.ledger_path = _ledger_path(settings)
         self._journal = self._open_journal() if recording else None
         self._ledger: Ledger | None = None
-        self._ticker = Ticker(self._tick, self._has_work, first=self._open_gpus)
+        self._ticker = Ticker(self._tick, self._has_work, first=self._warm_up)
         if not self._ticker.start():
             self.warnings.append("threads cannot be started here: cells are metered at their edges only")
         ours = weakref.ref(self)
@@ -213,37 +207,27 @@ class Session:
 
     def record_of(self, cell: Cell) -> CellRecord:
         """The record of a cell that has ended, or of one that runs up to its last tick."""
+        from jupyter_carbon.footprint import record  # noqa: PLC0415  (`_warm_up`)
+
         window = cell.window or self.meter.so_far(cell.running)
         return record(cell.run, window, cell.status, cell.context)
 
-    def records(self) -> tuple[CellRecord, ...]:
-        """The newest finished cells of this session, oldest first."""
-        self.settle()
-        return tuple(self._records)
+    def account(self) -> Account:
+        """What this session has cost up to now."""
+        if self._account is None:
+            from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
 
-    def totals(self) -> Totals:
-        """This session so far."""
-        self.settle()
-        return self._totals
-
-    def settle(self) -> None:
-        """Derive what has ended since the last call, and learn from it."""
-        with self._settling:
-            totals = self._totals
-            while self._ended:
-                ended = self.record_of(self._ended.popleft())
-                self._records.append(ended)
-                totals = totals.with_cell(ended)
-            context = self.context()
-            for window in self.meter.take_between():
-                self.meter.learn(window, idle=True)
-                shares, _ = attribute(window, context)
-                totals = totals.with_between(window.duration_s, footprint(shares, window.duration_s, context))
-            self.meter.learn_from_cells()
-            self._totals = totals
+            self._account = Account()
+        ended = []
+        while self._ended:
+            ended.append(self.record_of(self._ended.popleft()))
+        self._account.settle(ended, self.meter, self.context())
+        return self._account
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
+        from jupyter_carbon.report.doctor import Finding, examine  # noqa: PLC0415  (when somebody asks)
+
         trouble = self._journal.trouble if self._journal is not None else None
         ledger = Finding(
             "ledger", "problem" if trouble else "good", f"{self.ledger_path}{f': {trouble}' if trouble else ''}"
@@ -264,7 +248,7 @@ class Session:
             return
         self.closed = True
         self._ticker.stop()
-        self.settle()
+        self.account()
         if self._journal is not None:
             try:
                 self._journal.close()
@@ -288,7 +272,7 @@ class Session:
                     except LedgerError as err:
                         self._warn(err)
         else:
-            self.settle()
+            self.account()
             self._hand_over()
 
     def _hand_over(self) -> None:
@@ -305,22 +289,24 @@ class Session:
         except LedgerError as err:
             self._warn(err)
 
-    def _open_gpus(self) -> None:
-        """On the ticker's thread, once: a driver may take seconds to answer."""
+    def _warm_up(self) -> None:
+        """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
         try:
-            sources, refusals = detect(self.host, GPU_SOURCES)
-            self.refusals += refusals
-            for source in sources:
-                self.meter.add_gpus(cast("GpuSource", source))
-            if sources:
+            self.account()
+            for name in GPU_SOURCES:  # one by one: a machine may have cards of two makers
+                sources, refusals = detect(self.host, (name,))
+                self.refusals += refusals
+                for source in sources:
+                    self.meter.add_gpus(cast("GpuSource", source))
+                    self.gpus_found = True
+            if self.gpus_found:
                 self.reconfigure()
-            self.gpus_found = bool(sources)
         finally:
-            self._gpus_looked_for.set()
+            self._warm.set()
 
-    def wait_for_gpus(self, timeout_s: float) -> bool:
-        """Whether the drivers have answered within `timeout_s`; never on a cell's path."""
-        return self._gpus_looked_for.wait(timeout_s)
+    def wait_until_warm(self, timeout_s: float) -> bool:
+        """Whether all drivers have answered within `timeout_s`; never asked on a cell's path."""
+        return self._warm.wait(timeout_s)
 
     def _open_journal(self) -> Journal | None:
         try:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from jupyter_carbon.value import value
 
 Row = dict[str, str]
 
@@ -90,7 +91,7 @@ def _row(text: bytes, start: int) -> Row:
 # --- processors --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CpuSpec:
     """A processor as its maker rates it; `cores` and `threads` are of one package, `None` where nobody says.
 
@@ -170,7 +171,7 @@ def _whole(row: Row, column: str) -> int | None:
 # --- graphics processors and accelerators ------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GpuSpec:
     """A GPU or accelerator; `None` is unknown, never zero.
 

@@ -38,7 +38,8 @@ class Run:
 
     @property
     def count(self) -> int:
-        return int(self.reply["execution_count"])
+        """The number the user sees: `In[n]`."""
+        return int(next(content["execution_count"] for kind, content in self.iopub if kind == "execute_input"))
 
     @property
     def outputs(self) -> list[tuple[str, dict[str, Any]]]:

@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from jupyter_carbon import tables
 from jupyter_carbon.model import UnknownRegion
+from jupyter_carbon.value import value
 
 How = Literal["given", "environment", "cloud", "time zone", "default"]
 Provider = Literal["aws", "gcp", "azure"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Region:
     """A place with a grid.  `how` is how we know that the machine stands there.
 
@@ -76,6 +76,8 @@ def place_key(text: str) -> str:
     """
     text = text.casefold()
     if not text.isascii():
+        import unicodedata  # noqa: PLC0415  (few names have accents)
+
         decomposed = unicodedata.normalize("NFKD", text)
         text = "".join(char for char in decomposed if not unicodedata.combining(char))
     return re.sub(r"[^\w:]+|_", "-", text).strip("-")
@@ -109,7 +111,8 @@ def _why_not(text: str, found: list[tables.Row], data: Path | None) -> str:
 
 # --- what a machine knows of itself ------------------------------------------------------------------------
 
-DMI = "sys/devices/virtual/dmi/id"  # what the firmware says of the machine; world-readable but for serial numbers
+# What the firmware says of the machine; world-readable but for serial numbers.  Some containers keep only one of them.
+DMI = ("sys/class/dmi/id", "sys/devices/virtual/dmi/id")
 AZURE_CHASSIS = "7783-7084-3265-9085-8269-3286-77"  # the asset tag of every Azure guest, as cloud-init checks it
 INSTANCE_DATA = "run/cloud-init/instance-data.json"  # world-readable, with secrets blacked out: cloud-init's manual
 CLOUD_NAMES: Mapping[str, Provider] = {"aws": "aws", "gce": "gcp", "azure": "azure"}
@@ -125,15 +128,19 @@ MARKERS: Mapping[str, Provider] = {
 
 def _provider(root: Path, environ: Mapping[str, str]) -> Provider | None:
     """Whose guest this machine is.  A laptop with a cloud's settings in its environment is nobody's."""
-    vendor = _read(root / DMI / "sys_vendor")
-    if vendor == "Amazon EC2" or _read(root / DMI / "bios_version").endswith("amazon"):
+    vendor = _firmware(root, "sys_vendor")
+    if vendor == "Amazon EC2" or (vendor == "Xen" and _firmware(root, "bios_version").endswith("amazon")):
         return "aws"
-    if vendor == "Google" and _read(root / DMI / "product_name") == "Google Compute Engine":
+    if vendor == "Google" and _firmware(root, "product_name") == "Google Compute Engine":
         return "gcp"  # a Chromebook is also made by Google
-    if vendor == "Microsoft Corporation" and _read(root / DMI / "chassis_asset_tag") == AZURE_CHASSIS:
-        return "azure"  # so is a Surface by Microsoft
+    if vendor == "Microsoft Corporation" and _firmware(root, "chassis_asset_tag") == AZURE_CHASSIS:
+        return "azure"  # as a Surface is by Microsoft
     cloud = CLOUD_NAMES.get(_instance_data(root).get("cloud_name", ""))
     return cloud or next((provider for name, provider in MARKERS.items() if environ.get(name)), None)
+
+
+def _firmware(root: Path, name: str) -> str:
+    return next((text for folder in DMI if (text := _read(root / folder / name))), "")
 
 
 def _cloud_regions(provider: Provider, root: Path, environ: Mapping[str, str]) -> list[str]:
@@ -156,7 +163,9 @@ def _instance_data(root: Path) -> dict[str, str]:
     except ValueError:
         return {}
     standard = content.get("v1") if isinstance(content, dict) else None
-    return {key: value for key, value in (standard or {}).items() if isinstance(value, str)}
+    if not isinstance(standard, dict):
+        return {}
+    return {key: value for key, value in standard.items() if isinstance(value, str)}
 
 
 def _time_zone(root: Path, environ: Mapping[str, str]) -> str | None:

@@ -46,7 +46,7 @@ def _share(domain: Domain, window: Window, context: Context, flags: list[str]) -
         quality = "modelled" if domain.quality == "measured" else domain.quality
         domain = replace(domain, quality=quality)
         energy_j = modelled_j(domain, window, context, idle_w)
-        machine = Interval(0.0, energy_j, max(energy_j, counted_j + resolution_j))
+        machine = Interval(0.0, energy_j, max(energy_j, _bound_j(domain, window, context, counted_j + resolution_j)))
     else:
         energy_j = counted_j
         machine = _spread(energy_j, [(step_j, step_j)], domain.spread)
@@ -103,7 +103,14 @@ def _unresolved(domain: Domain, window: Window) -> str | None:
     still = window.energy_j[domain] <= 0.0
     if window.duration_s < domain.step_s or (still and window.duration_s < 4.0 * domain.step_s):
         return "below-resolution"
-    return "frozen" if still and domain.component != "gpu" else None
+    worked = domain.component != "gpu" or window.gpu_busy_s.get(domain.device, (0.0, 0.0))[1] > 0.0
+    return "frozen" if still and worked else None
+
+
+def _bound_j(domain: Domain, window: Window, context: Context, counted_j: float) -> float:
+    """The most that an unresolved window can hold: its seconds at the device's limit, if there is one to know."""
+    limit_w = context.power_limit_w.get(domain.device)
+    return counted_j if limit_w is None else limit_w * window.duration_s
 
 
 def modelled_j(domain: Domain, window: Window, context: Context, idle_w: float) -> float:

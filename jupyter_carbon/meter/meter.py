@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import cast
 
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
@@ -55,7 +56,7 @@ class Meter:
         self._lock = threading.Lock()
         self._clock, self._tree, self._busy, self._n_cpu = clock, tree, busy, n_cpu
         self._sources: tuple[PowerSource, ...] = tuple(sources)
-        self._gpus: tuple[GpuSource, ...] = ()
+        self._gpus = tuple(cast("GpuSource", source) for source in self._sources if hasattr(source, "presence"))
         self._gpu_busy_s: Mapping[str, tuple[float, float]] = {}
         self._gpu_presence: Mapping[str, GpuPresence] = {}
         self._open: list[Running] = []
@@ -67,6 +68,7 @@ class Meter:
         self._between: deque[Stretch] = deque(maxlen=KEPT_STRETCHES)
         self._to_learn: deque[Window] = deque(maxlen=KEPT_STRETCHES)
         self._joined_s: dict[str, float] = {}
+        self._look_at_gpus()
         self._last = self._last_tick = self._read()
 
     @property

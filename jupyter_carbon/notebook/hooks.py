@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_carbon.model import Status
-from jupyter_carbon.notebook.badge import show
 from jupyter_carbon.notebook.transform import Options, options_of
 from jupyter_carbon.session import Cell, Session
 
@@ -122,6 +121,9 @@ class Hooks:
         asked = frame.options is not None and frame.options.asked
         badge = self.session.settings.badge
         if badge == "always" or (asked and badge == "auto"):
+            # Imported by the ticker's thread when it starts: here it is a look-up (`Session._warm_up`).
+            from jupyter_carbon.notebook.badge import show  # noqa: PLC0415
+
             show(self.session.record_of(frame.cell), frame.options or Options())
 
 

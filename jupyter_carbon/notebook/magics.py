@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
-
-from jupyter_carbon.api import history
-from jupyter_carbon.report.doctor import findings_text
-from jupyter_carbon.report.session_text import SessionText
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -40,7 +35,7 @@ class CarbonMagics(Magics):
             "": self._summary,
             "on": self._on,
             "off": self._off,
-            "history": lambda: history(),
+            "history": self._history,
             "doctor": self._doctor,
         }
 
@@ -57,6 +52,8 @@ class CarbonMagics(Magics):
         """
         word = line.strip()
         if word not in self._words:
+            import difflib  # noqa: PLC0415  (a misspelt word is rare)
+
             near = difflib.get_close_matches(word, [w for w in self._words if w], 1)
             known = ", ".join(w for w in self._words if w)
             raise UsageError(
@@ -64,9 +61,18 @@ class CarbonMagics(Magics):
             )
         return self._words[word]()
 
-    def _summary(self) -> SessionText:
-        session = self.hooks.session
-        return SessionText(session.totals(), session.records(), session.context().intensity)
+    # What a word needs is imported when it is said: the extension's load has a budget (benchmarks/load.py).
+
+    def _history(self) -> object:
+        from jupyter_carbon.api import history  # noqa: PLC0415
+
+        return history()
+
+    def _summary(self) -> object:
+        from jupyter_carbon.report.session_text import SessionText  # noqa: PLC0415
+
+        account = self.hooks.session.account()
+        return SessionText(account.totals, account.records, self.hooks.session.context().intensity)
 
     def _on(self) -> Said:
         self.hooks.session.settings.metering = True
@@ -77,4 +83,6 @@ class CarbonMagics(Magics):
         return Said("Cells are not metered any more; %carbon on starts again.")
 
     def _doctor(self) -> Said:
+        from jupyter_carbon.report.doctor import findings_text  # noqa: PLC0415
+
         return Said(findings_text(self.hooks.session.findings()))

@@ -10,7 +10,7 @@ import shlex
 
 from jupyter_carbon.value import value
 
-MARK = re.compile(r"\A\s*(?:%%(?:time|timeit|capture|prun)\b[^\n]*\n\s*)*%%carbon(?!\S)(?P<options>[^\n]*)")
+MARK = r"\A\s*(?:%%(?:time|timeit|capture|prun)\b[^\n]*\n\s*)*%%carbon(?!\S)(?P<options>[^\n]*)"
 """`%%carbon` as the first line, or below magics that run Python.  Not below `%%writefile` or `%%bash`, whose body
 is theirs."""
 
@@ -25,7 +25,7 @@ def strip_carbon(lines: list[str]) -> list[str]:
     >>> strip_carbon(["%%carbon\\n", "\\n", "%%time\\n", "x = 1\\n"])
     ['%%time\\n', 'x = 1\\n']
     """
-    if not lines or not re.match(r"%%carbon(?!\S)", lines[0]):
+    if not lines or not lines[0].startswith("%%carbon") or not re.match(r"%%carbon(?!\S)", lines[0]):
         return lines
     rest = lines[1:]
     body = next((i for i, line in enumerate(rest) if line.strip()), len(rest))
@@ -53,7 +53,7 @@ def options_of(raw_cell: str) -> Options | None:
     """
     if "%%carbon" not in raw_cell:
         return None
-    match = MARK.match(raw_cell)
+    match = re.match(MARK, raw_cell)
     return None if match is None else parse(match["options"])
 
 

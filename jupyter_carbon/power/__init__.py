@@ -6,6 +6,7 @@ permissions stay inside it.  Add one: a file here, a line in :data:`SOURCES`, a 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import ClassVar, Protocol, cast
@@ -54,7 +55,8 @@ class GpuSource(PowerSource, Protocol):
         """By device, who has a compute context there now."""
 
 
-SOURCES: tuple[str, ...] = ("apple:Apple", "rapl:Rapl", "cpu_model:CpuModel", "ram:Ram")
+_MAC: tuple[str, ...] = ("apple:Apple",) if sys.platform == "darwin" else ()
+SOURCES: tuple[str, ...] = (*_MAC, "rapl:Rapl", "cpu_model:CpuModel", "ram:Ram")
 """Module and class, in order of preference: a source whose components are all counted already is not opened."""
 
 GPU_SOURCES: tuple[str, ...] = ("nvml:Nvml", "amd_gpu:AmdGpu")
@@ -87,6 +89,7 @@ def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSourc
             continue
         sources.append(source)
         counted.update(domain.component for domain in source.domains)
-        if "dram" in counted:  # measured memory: the model of it would count it twice
+        # Measured memory, or a whole platform with its memory inside: the model would count it twice.
+        if "dram" in counted or any(domain.device.startswith("psys") for domain in source.domains):
             counted.add("ram")
     return tuple(sources), tuple(refusals)

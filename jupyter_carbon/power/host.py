@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from jupyter_carbon import tables
 from jupyter_carbon.model import ONE, Interval, Quality, WallModel
 from jupyter_carbon.power.cpu_time import MachineBusy
+from jupyter_carbon.value import value
 
 Chassis = Literal["laptop", "desktop", "server", "vm", "unknown"]
 
@@ -44,7 +45,7 @@ _GUEST_DMI = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Host:
     """This machine as its OS sees it, and this kernel's part of it.
 

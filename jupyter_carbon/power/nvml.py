@@ -10,14 +10,23 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
 
 from jupyter_carbon.model import ONE, Component, Domain, GpuPresence, Interval, SourceUnavailable
 from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator, Seconds, WrappingCounter
 from jupyter_carbon.power.host import Host
-from jupyter_carbon.power.visible import Gpu, HiddenPids, RuntimePower, allotted_nvidia, presence
+from jupyter_carbon.power.visible import (
+    IDLE_SHARE,
+    LIMIT_UNKNOWN_W,
+    Gpu,
+    HiddenPids,
+    RuntimePower,
+    allotted_nvidia,
+    presence,
+    while_awake,
+)
+from jupyter_carbon.value import value
 
 COUNTER_STEP_S = 0.1
 """The energy counter moves every 20 to 100 ms (Zeus, NSDI 2023, assumes 100)."""
@@ -31,13 +40,14 @@ SENSOR = Interval(0.95, 1.0, 1.05)
 SAMPLED = Interval(0.95, 1.0, 1.05)
 """A gauge is looked at once a second, its trapezoids miss what lies between (assumed)."""
 
-IDLE_SHARE = 0.11
-"""Idle power over the power limit until it is learned: an H100 of 700 W rests at 70 to 80 W (assumed for others)."""
-LIMIT_UNKNOWN_W = 300.0
-"""Where the driver tells no power limit: the most that a PCIe card with one plug may draw (PCI-SIG CEM)."""
-
 SM_SAMPLE_S = 1.0
 """A utilisation sample covers the last 1/6 to 1 s."""
+
+CHECK_DRIVER = "run nvidia-smi: it names what is wrong with the driver"
+INSTALL_DRIVER = (
+    "where there is an NVIDIA GPU, install its driver; in a container start it with the NVIDIA runtime and "
+    "NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+)
 
 Sample = tuple[int, int, int]
 """Of one process: pid, time stamp in µs, SM %."""
@@ -85,16 +95,16 @@ class Nvml:
             # Imported here: 70 ms of CPU time that a machine without the driver does not pay.
             import pynvml  # noqa: PLC0415
         except ImportError as err:
-            raise SourceUnavailable("NVIDIA GPUs need nvidia-ml-py: pip install nvidia-ml-py") from err
+            raise SourceUnavailable("nvidia-ml-py is not installed", "pip install nvidia-ml-py") from err
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as err:
-            raise SourceUnavailable(f"NVML does not start: {err}. Is the driver loaded? Try nvidia-smi") from err
+            raise SourceUnavailable(f"NVML does not start: {err}", CHECK_DRIVER) from err
         try:
             source = cls(pynvml, host, clock)
         except pynvml.NVMLError as err:
             pynvml.nvmlShutdown()
-            raise SourceUnavailable(f"NVML does not list its devices: {err}. Try nvidia-smi") from err
+            raise SourceUnavailable(f"NVML does not list its devices: {err}", CHECK_DRIVER) from err
         if not source.domains:
             source.close()
             causes = "; ".join(f"{device}: {cause}" for device, cause in source.refused.items())
@@ -202,18 +212,9 @@ class Nvml:
 
     def _counter(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
         """Millijoules of the whole board since the driver was loaded; Volta and newer."""
-        last_j = 0.0
         read_mj = self._nvml.nvmlDeviceGetTotalEnergyConsumption
-
-        def read_j() -> float:
-            nonlocal last_j
-            if not power.asleep():
-                last_j = read_mj(handle) * 1e-3
-            return last_j
-
-        last_j = read_mj(handle) * 1e-3
         counter = WrappingCounter(
-            read_j,
+            while_awake(power, lambda: read_mj(handle) * 1e-3),
             range_j=None,
             max_w=limit_w,
             expected_w=limit_w * IDLE_SHARE,
@@ -346,7 +347,7 @@ class SmSeconds:
         self.seen_us = newest_us
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Meter:
     """How the joules of a card are counted."""
 
@@ -356,7 +357,7 @@ class _Meter:
     spread: Interval
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Part:
     """What is told as one device: a whole card, or a MIG instance with its share of one."""
 
@@ -366,7 +367,7 @@ class _Part:
     handle: Any
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Card:
     """One board."""
 
@@ -385,7 +386,4 @@ def _require_library() -> None:
     try:
         ctypes.CDLL("libnvidia-ml.so.1")
     except OSError as err:
-        raise SourceUnavailable(
-            "no NVIDIA driver (libnvidia-ml.so.1 is not found): install it; in a container start it with the NVIDIA "
-            "runtime and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
-        ) from err
+        raise SourceUnavailable("no NVIDIA driver: libnvidia-ml.so.1 is not found", INSTALL_DRIVER) from err

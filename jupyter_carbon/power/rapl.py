@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeAlias
@@ -21,6 +20,7 @@ from typing import ClassVar, TypeAlias
 from jupyter_carbon.model import Component, Domain, Interval, SourceUnavailable
 from jupyter_carbon.power.counter import READ_ERRORS, FaultLog, Seconds, WrappingCounter, suspended_s
 from jupyter_carbon.power.host import Host
+from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,8 @@ TURBO = 1.35
 """Most power over TDP where no limit is told: AMD's socket power limit is 1.35 x TDP (AM4: 142 W at 105 W)."""
 PSYS_TURBO = 2.0
 """The same for a whole platform: its processor in turbo, and board, memory and screen beside it."""
-GUEST_SOCKET_W = 250.0
-"""In a guest, TDP is that of its few CPUs, and a zone may be passed through from the whole socket: a server part's."""
+UNKNOWN_SOCKET_W = 250.0
+"""A server part's rating, where ours is a guess or that of a guest's few CPUs beside the whole socket's counter."""
 NO_LIMIT_W = 1000.0
 """No socket draws this much: firmware writes such numbers (4,095 W) to say that it sets no limit."""
 DRAM_MAX_W_PER_GB, DRAM_MAX_W = 0.5, 40.0
@@ -80,7 +80,7 @@ _ZONE = re.compile(r"(intel-rapl(?:-\w+)?)((?::\d+)+)")
 _PACKAGE = re.compile(r"package-(\d+)(?:-die-(\d+))?")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Zone:
     """One directory of the tree: ``intel-rapl:0:2`` has control ``intel-rapl`` and numbers ``(0, 2)``."""
 
@@ -198,7 +198,7 @@ class _Dies:
 _Meter: TypeAlias = WrappingCounter | _Dies
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Plan:
     """A meter to be: its zones, and what is believed of them."""
 
@@ -303,7 +303,9 @@ def _packages(zones: Sequence[_Zone], host: Host) -> list[_Plan]:
     """One meter for each socket; where there is none, one for the platform."""
     spread = AMD_SPREAD if "AMD" in (host.cpu_model or "") else PACKAGE_SPREAD
     idle_w = PACKAGE_IDLE_SHARE * host.tdp_w / host.sockets
-    rated_w = max(host.tdp_w * host.tdp_spread.high / host.sockets, GUEST_SOCKET_W if host.is_vm else 0.0)
+    rated_w = host.tdp_w * host.tdp_spread.high / host.sockets
+    if host.is_vm or not host.tdp_known:
+        rated_w = max(rated_w, UNKNOWN_SOCKET_W)
     plans = []
     for socket, dies in sorted(_sockets(zones).items()):
         device = dies[0].name if len(dies) == 1 else f"package-{socket}"

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from jupyter_carbon.model import GpuPresence
+from jupyter_carbon.value import value
+
+IDLE_SHARE = 0.11
+"""Idle power over the power limit until it is learned: an H100 of 700 W rests at 70 to 80 W (assumed for others)."""
+LIMIT_UNKNOWN_W = 300.0
+"""Where a driver tells no power limit: the most that a PCIe card with one plug may draw (PCI-SIG CEM)."""
 
 INIT_PID_NAMESPACE = "pid:[4026531836]"
 """The namespace in which pids are the machine's own (PROC_PID_INIT_INO, include/linux/proc_ns.h)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Gpu:
     """A device as the variables of CUDA, ROCm and Slurm may name it: by index on the machine or by UUID.
 
@@ -50,8 +55,9 @@ def allotted_amd(environ: Mapping[str, str], gpus: Sequence[Gpu]) -> tuple[str, 
     said = False
     for variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
         if variable in environ:
-            left = [Gpu(gpu.device, position, gpu.uuid, gpu.model) for position, gpu in enumerate(ours)]
-            ours, said = named(environ[variable], left), True
+            left = named(environ[variable], ours)
+            ours = [Gpu(gpu.device, position, gpu.uuid, gpu.model) for position, gpu in enumerate(left)]
+            said = True
     return tuple(gpu.device for gpu in ours) if said else _slurm(environ, gpus)
 
 
@@ -110,7 +116,11 @@ class HiddenPids:
 
     def among(self, pids: Iterable[int]) -> bool:
         """True if one of these processes may be there unseen."""
-        return self._own_namespace and any(pid in self._computing or self._maps(pid) for pid in pids)
+        return self._own_namespace and self.computing(pids)
+
+    def computing(self, pids: Iterable[int]) -> bool:
+        """True if one of these processes may compute on a GPU at all."""
+        return any(pid in self._computing or self._maps(pid) for pid in pids)
 
     def _maps(self, pid: int) -> bool:
         try:
@@ -150,3 +160,16 @@ class RuntimePower:
         if self._status is not None:
             os.close(self._status)
             self._status = None
+
+
+def while_awake(power: RuntimePower, read_j: Callable[[], float]) -> Callable[[], float]:
+    """A counter that keeps its last value while the device sleeps; it is read once now, which may wake it."""
+    last_j = read_j()
+
+    def awake_j() -> float:
+        nonlocal last_j
+        if not power.asleep():
+            last_j = read_j()
+        return last_j
+
+    return awake_j

@@ -73,11 +73,11 @@ def test_the_range_holds_the_likely_value_and_stays_within_the_machine():
 
 
 def test_a_window_below_the_counters_step_is_modelled_with_an_upper_bound():
-    # 20 ms on a card that counts each 100 ms and drew 200 W lately: 4 J, and no more than a step of 20 J.
+    # 20 ms on a card that counts each 100 ms and drew 200 W lately: 4 J, and at its limit of 300 W no more than 6 J.
     window = Window(0.02, {GPU: 0.0}, 0.02, 0.02, recent_w={"gpu0": 200.0}, gpu_presence={"gpu0": "alone"})
     share, flags = only(window, context(GPU))
     assert share.energy_j.likely == pytest.approx(4.0)
-    assert share.machine_energy_j.high == pytest.approx(20.0)
+    assert share.machine_energy_j.high == pytest.approx(6.0)
     assert share.resolution_j == pytest.approx(20.0)
     assert share.domain.quality == "modelled"
     assert flags == ("below-resolution:gpu0",)
@@ -96,6 +96,13 @@ def test_a_cpu_counter_that_stands_still_is_modelled_and_said():
     # table: 10 W idle, 100 W with all four CPUs busy: 22.5 J for each CPU second
     assert share.energy_j.likely == pytest.approx(2 * 10 + 2 * 22.5)
     assert flags == ("frozen:package-0",)
+
+
+def test_a_gpu_counter_that_stands_still_while_the_card_works_is_said():
+    window = Window(10.0, {GPU: 0.0}, 1.0, 1.0, gpu_presence={"gpu0": "alone"}, gpu_busy_s={"gpu0": (5.0, 5.0)})
+    share, flags = only(window, context(GPU))
+    assert share.energy_j.likely == pytest.approx(200)
+    assert flags == ("frozen:gpu0",)
 
 
 def test_a_gpu_that_sleeps_counts_nothing():

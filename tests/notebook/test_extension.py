@@ -2,7 +2,6 @@
 
 import json
 
-NAMESPACE = "sorted(k for k in globals() if not k.startswith('_i') and not k.startswith('_') or k == '__session__')"
 HOST = """
 def look():
     import logging, signal, sys, threading, warnings
@@ -17,7 +16,7 @@ def look():
         "callbacks": {name: len(found) for name, found in ip.events.callbacks.items()},
         "transformers": len(ip.input_transformers_cleanup) + len(ip.input_transformers_post),
         "magics": sorted(m for kind in ip.magics_manager.magics.values() for m in kind if "carbon" in m),
-        "configurables": len(ip.configurables),
+        "configurables": [str(type(c)) for c in ip.configurables if "jupyter_carbon" in str(type(c))],
         "threads": threading.active_count(),
     }
 """

@@ -32,7 +32,7 @@ CORPUS = [
     "handle = display('first', display_id='slot'); handle.update('second'); clear_output(wait=True)",
     "get_ipython().run_cell('nested = 41; nested + 1')",
     "get_ipython().run_cell('1 / 0')",
-    "%rerun 1",
+    "%rerun 2",
     "divide?",
     "get_ipython().set_next_input('1 + 1')",
     "input('no one answers')",
@@ -84,7 +84,7 @@ def _scrub(told):
     if isinstance(told, (list, tuple)):
         return [_scrub(v) for v in told]
     if isinstance(told, str):
-        told = re.sub(r"0x[0-9a-f]+", "0x", told)
+        told = re.sub(r"\b(0x[0-9a-f]+|[0-9a-f]{12})\b", "0x", told)
         told = re.sub(r"ipykernel_\d+[/_]\d+", "ipykernel", told)
-        return re.sub(r"[\d.]+ (ns|[µu]s|ms|s)\b", "T", told)
+        return re.sub(r"[\d.]+ (ns|[µμu]s|ms|s)\b", "T", told)
     return told

@@ -62,7 +62,9 @@ def refusal(host: Host) -> str:
 # --- what is added -------------------------------------------------------------------------------------------
 
 
-def test_a_package_is_counted_and_what_lies_inside_it_is_not(powercap: Powercap, session: Callable[..., Session]):
+def test_a_package_is_counted_and_what_lies_inside_it_is_not(
+    powercap: Powercap, session: Callable[..., Session]
+) -> None:
     zones = one_socket(powercap)
     metered = session()
     zones["package"].add_j(97.5)
@@ -73,15 +75,34 @@ def test_a_package_is_counted_and_what_lies_inside_it_is_not(powercap: Powercap,
 
 def test_memory_lies_outside_the_package_and_psys_and_mmio_hold_it_once_more(
     powercap: Powercap, session: Callable[..., Session]
-):
+) -> None:
     zones = laptop(powercap)
     metered = session()
     for zone, joules in {"package": 20, "core": 12, "uncore": 3, "dram": 4, "psys": 35, "mmio": 20}.items():
         zones[zone].add_j(joules)
     assert metered.after(1) == {"package-0": pytest.approx(20, abs=J), "dram-0": pytest.approx(4, abs=J)}
+    assert not metered.rapl.faults
 
 
-def test_two_sockets_keep_their_memory_apart(powercap: Powercap, session: Callable[..., Session]):
+def test_mmio_is_the_same_package_whatever_its_number(powercap: Powercap, session: Callable[..., Session]) -> None:
+    powercap.zone("intel-rapl:0", "psys")
+    twin = powercap.zone("intel-rapl-mmio:0", "package-0")
+    zone = powercap.zone("intel-rapl:1", "package-0")
+    metered = session()
+    zone.add_j(20)
+    twin.add_j(19)
+    assert metered.after(1) == {"package-0": pytest.approx(20, abs=J)}
+    assert not metered.rapl.faults
+
+
+def test_a_window_of_a_fraction_of_a_second_is_exact(powercap: Powercap, session: Callable[..., Session]) -> None:
+    zone = powercap.zone("intel-rapl:0", "package-0")
+    metered = session()
+    zone.add_j(13.37)
+    assert metered.after(0.4) == {"package-0": pytest.approx(13.37, abs=J)}
+
+
+def test_two_sockets_keep_their_memory_apart(powercap: Powercap, session: Callable[..., Session]) -> None:
     zones = two_sockets(powercap)
     metered = session(sockets=2, tdp_w=200.0)
     trace_j = {"package-0": 81.25, "dram-0": 9.5, "package-1": 40.125, "dram-1": 3.25}
@@ -90,7 +111,9 @@ def test_two_sockets_keep_their_memory_apart(powercap: Powercap, session: Callab
     assert metered.after(1) == {device: pytest.approx(joules, abs=J) for device, joules in trace_j.items()}
 
 
-def test_zones_are_known_by_their_names_not_by_their_numbers(powercap: Powercap, session: Callable[..., Session]):
+def test_zones_are_known_by_their_names_not_by_their_numbers(
+    powercap: Powercap, session: Callable[..., Session]
+) -> None:
     zones = {
         "psys": powercap.zone("intel-rapl:1", "psys"),
         "package-0": powercap.zone("intel-rapl:3", "package-0"),
@@ -107,21 +130,23 @@ def test_zones_are_known_by_their_names_not_by_their_numbers(powercap: Powercap,
     }
 
 
-def test_mmio_stands_in_for_a_package_that_msr_does_not_show(powercap: Powercap, session: Callable[..., Session]):
+def test_mmio_stands_in_for_a_package_that_msr_does_not_show(
+    powercap: Powercap, session: Callable[..., Session]
+) -> None:
     zone = powercap.zone("intel-rapl-mmio:0", "package-0")
     metered = session()
     zone.add_j(15)
     assert metered.after(1) == {"package-0": pytest.approx(15, abs=J)}
 
 
-def test_the_platform_stands_in_where_there_is_no_package(powercap: Powercap, session: Callable[..., Session]):
+def test_the_platform_stands_in_where_there_is_no_package(powercap: Powercap, session: Callable[..., Session]) -> None:
     zone = powercap.zone("intel-rapl:0", "psys")
     metered = session()
     zone.add_j(28)
     assert metered.after(1) == {"psys-0": pytest.approx(28, abs=J)}
 
 
-def test_a_tree_named_by_the_setting_is_read_flat_or_nested(powercap: Powercap, host: MakeHost, tmp_path: Path):
+def test_a_tree_named_by_the_setting_is_read_flat_or_nested(powercap: Powercap, host: MakeHost, tmp_path: Path) -> None:
     zones = two_sockets(powercap)
     for place in (tmp_path / DEVICES, tmp_path / DEVICES / "intel-rapl", tmp_path / CLASS):
         machine = host(root=tmp_path / "nothing", environ={POWERCAP_SETTING: str(place)}, sockets=2, tdp_w=200.0)
@@ -131,7 +156,7 @@ def test_a_tree_named_by_the_setting_is_read_flat_or_nested(powercap: Powercap, 
     assert zones["package-0"].uj == 1_000_000
 
 
-def test_every_domain_says_what_it_is(powercap: Powercap, session: Callable[..., Session]):
+def test_every_domain_says_what_it_is(powercap: Powercap, session: Callable[..., Session]) -> None:
     two_sockets(powercap)
     rapl = session(sockets=2, tdp_w=300.0, ram_gb=512.0).rapl
     package, _, dram, _ = rapl.domains
@@ -144,7 +169,7 @@ def test_every_domain_says_what_it_is(powercap: Powercap, session: Callable[...,
     assert rapl.power_limit_w == pytest.approx({"package-0": 202.5, "package-1": 202.5, "dram-0": 128, "dram-1": 128})
 
 
-def test_amds_counter_is_believed_less(powercap: Powercap, session: Callable[..., Session]):
+def test_amds_counter_is_believed_less(powercap: Powercap, session: Callable[..., Session]) -> None:
     powercap.zone("intel-rapl:0", "package-0", max_uj=AMD_MAX_UJ)
     (package,) = session(cpu_model="AMD EPYC 9654 96-Core Processor").rapl.domains
     assert package.spread == Interval(0.85, 1.0, 1.15)
@@ -153,33 +178,36 @@ def test_amds_counter_is_believed_less(powercap: Powercap, session: Callable[...
 # --- power limits --------------------------------------------------------------------------------------------
 
 
-def test_the_power_limit_is_the_highest_that_firmware_has_set(powercap: Powercap, session: Callable[..., Session]):
+def test_the_power_limit_is_the_highest_that_firmware_has_set(
+    powercap: Powercap, session: Callable[..., Session]
+) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0")
     zone.limits_w(long_w=125, short_w=241)
     assert session().rapl.power_limit_w == {"package-0": pytest.approx(241)}
 
 
-def test_a_limit_that_says_no_limit_is_none(powercap: Powercap, session: Callable[..., Session]):
+def test_a_limit_that_says_no_limit_is_none(powercap: Powercap, session: Callable[..., Session]) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0")
     zone.limits_w(long_w=4095, short_w=4095)
     assert session().rapl.power_limit_w == {"package-0": pytest.approx(135)}
 
 
-def test_a_limit_is_never_below_the_rated_power(powercap: Powercap, session: Callable[..., Session]):
+def test_a_limit_is_never_below_the_rated_power(powercap: Powercap, session: Callable[..., Session]) -> None:
     powercap.zone("intel-rapl:0", "package-0").limits_w(long_w=15, short_w=20)
     assert session().rapl.power_limit_w == {"package-0": pytest.approx(100)}
 
 
-def test_where_the_rated_power_is_a_guess_the_limit_is_its_upper_end(
-    powercap: Powercap, session: Callable[..., Session]
-):
+@pytest.mark.parametrize(("tdp_w", "limit_w"), [(100.0, 400 * 1.35), (8.0, 250 * 1.35)])
+def test_where_the_rated_power_is_a_guess_the_limit_is_its_upper_end_and_a_server_parts_at_least(
+    powercap: Powercap, session: Callable[..., Session], tdp_w: float, limit_w: float
+) -> None:
     powercap.zone("intel-rapl:0", "package-0")
-    metered = session(tdp_known=False, tdp_spread=Interval(0.25, 1.0, 4.0))
-    assert metered.rapl.power_limit_w == {"package-0": pytest.approx(540)}
-    assert metered.rapl.idle_w == {"package-0": pytest.approx(15)}
+    metered = session(tdp_w=tdp_w, tdp_known=False, tdp_spread=Interval(0.25, 1.0, 4.0))
+    assert metered.rapl.power_limit_w == {"package-0": pytest.approx(limit_w)}
+    assert metered.rapl.idle_w == {"package-0": pytest.approx(0.15 * tdp_w)}
 
 
-def test_a_guest_may_see_the_whole_sockets_counter(powercap: Powercap, session: Callable[..., Session]):
+def test_a_guest_may_see_the_whole_sockets_counter(powercap: Powercap, session: Callable[..., Session]) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0")
     metered = session(is_vm=True, tdp_w=8.0)
     zone.add_j(180)
@@ -191,7 +219,9 @@ def test_a_guest_may_see_the_whole_sockets_counter(powercap: Powercap, session: 
 
 
 @pytest.mark.parametrize("left_uj", [0, 1, 60, 61, 1_000, 30_000_000, 59_999_999, 60_000_000])
-def test_a_wrap_at_every_position_gives_exact_joules(powercap: Powercap, session: Callable[..., Session], left_uj: int):
+def test_a_wrap_at_every_position_gives_exact_joules(
+    powercap: Powercap, session: Callable[..., Session], left_uj: int
+) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0", uj=INTEL_MAX_UJ - left_uj)
     metered = session()
     zone.add_j(60)
@@ -202,7 +232,9 @@ def test_a_wrap_at_every_position_gives_exact_joules(powercap: Powercap, session
 
 
 @pytest.mark.parametrize("hide", ["missing", "zero", "unreadable"])
-def test_without_a_range_a_fall_is_a_dropped_sample(powercap: Powercap, session: Callable[..., Session], hide: str):
+def test_without_a_range_a_fall_is_a_dropped_sample(
+    powercap: Powercap, session: Callable[..., Session], hide: str
+) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0", uj=900_000_000)
     file = zone.folder / "max_energy_range_uj"
     if hide == "zero":
@@ -226,7 +258,7 @@ def test_without_a_range_a_fall_is_a_dropped_sample(powercap: Powercap, session:
 
 def test_an_impossible_difference_is_dropped_and_the_other_socket_kept(
     powercap: Powercap, session: Callable[..., Session]
-):
+) -> None:
     zones = two_sockets(powercap)
     metered = session(sockets=2, tdp_w=200.0)
     for zone in zones.values():
@@ -238,7 +270,9 @@ def test_an_impossible_difference_is_dropped_and_the_other_socket_kept(
     assert metered.last(1) == ("implausible:package-1",)
 
 
-def test_a_night_between_two_cells_is_filled_with_idle_power(powercap: Powercap, session: Callable[..., Session]):
+def test_a_night_between_two_cells_is_filled_with_idle_power(
+    powercap: Powercap, session: Callable[..., Session]
+) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0", max_uj=AMD_MAX_UJ)  # 65.5 kJ at 1.5 x 135 W: 324 s
     metered = session()
     zone.add_j(90)
@@ -248,7 +282,7 @@ def test_a_night_between_two_cells_is_filled_with_idle_power(powercap: Powercap,
     assert metered.last(8 * 3600) == ("gap:package-0",)
 
 
-def test_a_lid_closed_over_noon_costs_its_waking_seconds(powercap: Powercap, session: Callable[..., Session]):
+def test_a_lid_closed_over_noon_costs_its_waking_seconds(powercap: Powercap, session: Callable[..., Session]) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0", uj=500_000_000)
     metered = session()
     zone.add_j(40)
@@ -280,7 +314,7 @@ def reads_garbage(zone: Zone) -> None:
 @pytest.mark.parametrize("fail", [reads_eio, reads_eisdir, Zone.empty, reads_garbage])
 def test_a_counter_that_cannot_be_read_when_it_is_opened_is_refused_with_its_path(
     powercap: Powercap, host: MakeHost, fail: Callable[[Zone], None]
-):
+) -> None:
     zones = two_sockets(powercap)
     fail(zones["package-1"])
     assert "intel-rapl:1" in refusal(host(sockets=2))
@@ -289,7 +323,7 @@ def test_a_counter_that_cannot_be_read_when_it_is_opened_is_refused_with_its_pat
 @pytest.mark.parametrize("fail", [Zone.empty, reads_garbage])
 def test_one_failed_read_in_the_middle_of_a_trace_changes_no_total(
     powercap: Powercap, session: Callable[..., Session], fail: Callable[[Zone], None]
-):
+) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0", uj=INTEL_MAX_UJ - 75_000_000)  # wraps in the failing second
     metered = session()
     zone.add_j(50)
@@ -306,7 +340,7 @@ def test_one_failed_read_in_the_middle_of_a_trace_changes_no_total(
     assert metered.last(1) == ()
 
 
-def test_a_read_that_fails_with_eio_is_no_zero_and_no_wrap(powercap: Powercap, session: Callable[..., Session]):
+def test_a_read_that_fails_with_eio_is_no_zero_and_no_wrap(powercap: Powercap, session: Callable[..., Session]) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0", uj=200_000_000)
     metered = session()
     zone.add_j(50)
@@ -332,15 +366,20 @@ def _target(fd: str) -> str:
         return ""
 
 
-def test_after_close_a_reading_says_that_it_failed(powercap: Powercap, session: Callable[..., Session]):
-    powercap.zone("intel-rapl:0", "package-0")
+def test_after_close_a_reading_fails_and_reads_no_strangers_file(
+    powercap: Powercap, session: Callable[..., Session], tmp_path: Path
+) -> None:
+    powercap.zone("intel-rapl:0", "package-0", uj=1_000_000)
     metered = session()
     metered.rapl.close()
+    (tmp_path / "stranger").write_text("51000000\n")
+    stranger = os.open(tmp_path / "stranger", os.O_RDONLY)  # gets the number that is free again
     assert metered.after(1) == {"package-0": pytest.approx(15)}  # idle power
     assert metered.last(1) == ("read-failed:package-0",)
+    os.close(stranger)
 
 
-def test_memory_that_cannot_be_read_is_left_to_its_model(powercap: Powercap, session: Callable[..., Session]):
+def test_memory_that_cannot_be_read_is_left_to_its_model(powercap: Powercap, session: Callable[..., Session]) -> None:
     zones = two_sockets(powercap)
     zones["dram-1"].empty()
     rapl = session(sockets=2).rapl
@@ -371,7 +410,7 @@ except SourceUnavailable as err:
 """
 
 
-def test_a_counter_that_is_roots_alone_is_refused_with_the_way_out(tmp_path: Path):
+def test_a_counter_that_is_roots_alone_is_refused_with_the_way_out(tmp_path: Path) -> None:
     # Not in tmp_path: its parents are closed to other users.
     root = Path("/tmp") / f"powercap-{os.getpid()}-{tmp_path.name}"
     root.mkdir(mode=0o755)
@@ -389,7 +428,7 @@ def test_a_counter_that_is_roots_alone_is_refused_with_the_way_out(tmp_path: Pat
     assert "`jupyter carbon doctor`" in said
 
 
-def test_the_remedy_is_a_rule_for_a_group_that_lasts():
+def test_the_remedy_is_a_rule_for_a_group_that_lasts() -> None:
     assert "/etc/udev/rules.d/70-rapl-energy.rules" in REMEDY
     assert "chgrp energy energy_uj" in REMEDY
     assert "chmod g+r" in REMEDY
@@ -397,13 +436,13 @@ def test_the_remedy_is_a_rule_for_a_group_that_lasts():
     assert "a+r" not in REMEDY
 
 
-def test_no_powercap_at_all_is_said(host: MakeHost, tmp_path: Path):
+def test_no_powercap_at_all_is_said(host: MakeHost, tmp_path: Path) -> None:
     assert "shows no RAPL energy counter" in refusal(host())
     (tmp_path / CLASS).mkdir(parents=True)
     assert "shows no RAPL energy counter" in refusal(host())
 
 
-def test_links_that_lead_nowhere_are_a_container_and_say_what_to_mount(powercap: Powercap, host: MakeHost):
+def test_links_that_lead_nowhere_are_a_container_and_say_what_to_mount(powercap: Powercap, host: MakeHost) -> None:
     two_sockets(powercap)
     shutil.rmtree(powercap.root / DEVICES)
     said = refusal(host())
@@ -411,17 +450,17 @@ def test_links_that_lead_nowhere_are_a_container_and_say_what_to_mount(powercap:
     assert POWERCAP_SETTING in said
 
 
-def test_zones_without_a_package_are_said(powercap: Powercap, host: MakeHost):
+def test_zones_without_a_package_are_said(powercap: Powercap, host: MakeHost) -> None:
     powercap.zone("intel-rapl:0", "something-new")
     assert "neither a CPU package nor the platform" in refusal(host())
 
 
-def test_a_counter_at_zero_without_a_range_is_dead(powercap: Powercap, host: MakeHost):
+def test_a_counter_at_zero_without_a_range_is_dead(powercap: Powercap, host: MakeHost) -> None:
     powercap.zone("intel-rapl:0", "package-0", uj=0, max_uj=None)
     assert "dead counter" in refusal(host())
 
 
-def test_a_refused_tree_leaves_no_descriptor_open(powercap: Powercap, host: MakeHost):
+def test_a_refused_tree_leaves_no_descriptor_open(powercap: Powercap, host: MakeHost) -> None:
     zones = two_sockets(powercap)
     zones["package-1"].empty()
     before = len(os.listdir("/proc/self/fd"))
@@ -432,7 +471,7 @@ def test_a_refused_tree_leaves_no_descriptor_open(powercap: Powercap, host: Make
 # --- dies ----------------------------------------------------------------------------------------------------
 
 
-def test_mirrored_dies_are_one_meter(powercap: Powercap, session: Callable[..., Session]):
+def test_mirrored_dies_are_one_meter(powercap: Powercap, session: Callable[..., Session]) -> None:
     mirrors = dies(powercap)
     metered = session()
     for second in range(1, 6):
@@ -443,7 +482,9 @@ def test_mirrored_dies_are_one_meter(powercap: Powercap, session: Callable[..., 
     assert metered.rapl.faults.during(1002, 1005) == ()
 
 
-def test_mirrored_dies_read_on_both_sides_of_a_step_are_one_meter(powercap: Powercap, session: Callable[..., Session]):
+def test_mirrored_dies_read_on_both_sides_of_a_step_are_one_meter(
+    powercap: Powercap, session: Callable[..., Session]
+) -> None:
     first, second = dies(powercap)
     metered = session()
     first.add_j(68)
@@ -456,7 +497,28 @@ def test_mirrored_dies_read_on_both_sides_of_a_step_are_one_meter(powercap: Powe
     assert metered.last(10) == ()
 
 
-def test_different_dies_are_both_counted_from_the_first_second_on(powercap: Powercap, session: Callable[..., Session]):
+def test_mirrored_dies_that_are_read_slowly_are_one_meter(powercap: Powercap, host: MakeHost, clock: Clock) -> None:
+    first, second = dies(powercap)
+
+    def busy_clock() -> float:
+        clock.s += 0.02  # the core is lost between any two looks at the clock
+        return clock.s
+
+    rapl = Rapl.open(host(), clock=busy_clock, suspended_s=clock.suspended)
+    for lead_j in (2, -2):  # what 68 W draw between the two reads
+        first.add_j(13_600)
+        second.add_j(13_600 + lead_j)
+        clock.s += 200
+        rapl.energy_j()
+    assert sum(rapl.energy_j().values()) == pytest.approx(27_200, abs=J)
+    decided_s = clock.s
+    rapl.energy_j()
+    assert rapl.faults.during(decided_s, clock.s) == ()
+
+
+def test_different_dies_are_both_counted_from_the_first_second_on(
+    powercap: Powercap, session: Callable[..., Session]
+) -> None:
     first, second = dies(powercap)
     metered = session()
     first.add_j(68)
@@ -470,7 +532,7 @@ def test_different_dies_are_both_counted_from_the_first_second_on(powercap: Powe
 
 def test_dies_that_differ_in_the_second_interval_get_back_what_was_left_out(
     powercap: Powercap, session: Callable[..., Session]
-):
+) -> None:
     first, second = dies(powercap)
     metered = session()
     first.add_j(40)
@@ -482,7 +544,7 @@ def test_dies_that_differ_in_the_second_interval_get_back_what_was_left_out(
     assert metered.rapl.faults.during(1000, 1002) == ("dies-undecided:package-0",)
 
 
-def test_an_interval_too_short_to_tell_decides_nothing(powercap: Powercap, session: Callable[..., Session]):
+def test_an_interval_too_short_to_tell_decides_nothing(powercap: Powercap, session: Callable[..., Session]) -> None:
     first, second = dies(powercap)
     metered = session()
     for _ in range(4):
@@ -495,14 +557,14 @@ def test_an_interval_too_short_to_tell_decides_nothing(powercap: Powercap, sessi
     assert metered.after(0.96) == {"package-0": pytest.approx(100 + 94.016, abs=J)}
 
 
-def test_dies_at_rest_stay_undecided(powercap: Powercap, session: Callable[..., Session]):
+def test_dies_at_rest_stay_undecided(powercap: Powercap, session: Callable[..., Session]) -> None:
     dies(powercap)
     metered = session()
     assert metered.after(1) == metered.after(1) == {"package-0": 0.0}
     assert metered.last(1) == ("dies-undecided:package-0",)
 
 
-def test_an_interval_with_a_failed_read_decides_nothing(powercap: Powercap, session: Callable[..., Session]):
+def test_an_interval_with_a_failed_read_decides_nothing(powercap: Powercap, session: Callable[..., Session]) -> None:
     first, second = dies(powercap)
     metered = session()
     uj = second.uj
@@ -519,7 +581,7 @@ def test_an_interval_with_a_failed_read_decides_nothing(powercap: Powercap, sess
     assert metered.last(1) == ()
 
 
-def test_four_dies_of_which_two_and_two_are_copies_are_two(powercap: Powercap, session: Callable[..., Session]):
+def test_four_dies_of_which_two_and_two_are_copies_are_two(powercap: Powercap, session: Callable[..., Session]) -> None:
     zones = dies(powercap, 4)
     metered = session(tdp_w=200.0)
     for _ in range(3):
@@ -529,7 +591,9 @@ def test_four_dies_of_which_two_and_two_are_copies_are_two(powercap: Powercap, s
     assert last_j == {"package-0": pytest.approx(3 * 80, abs=J)}
 
 
-def test_the_memory_of_two_dies_is_told_apart_in_the_same_way(powercap: Powercap, session: Callable[..., Session]):
+def test_the_memory_of_two_dies_is_told_apart_in_the_same_way(
+    powercap: Powercap, session: Callable[..., Session]
+) -> None:
     packages = dies(powercap, max_uj=INTEL_MAX_UJ)
     drams = [powercap.zone(f"intel-rapl:{i}:0", "dram", max_uj=AMD_MAX_UJ) for i in range(2)]
     metered = session()
@@ -543,7 +607,7 @@ def test_the_memory_of_two_dies_is_told_apart_in_the_same_way(powercap: Powercap
 
 def test_two_threads_that_read_under_a_lock_see_joules_that_never_fall(
     powercap: Powercap, host: MakeHost, clock: Clock
-):
+) -> None:
     zone = powercap.zone("intel-rapl:0", "package-0", uj=299_000_000, max_uj=300_000_000)
     rapl = Rapl.open(host(), clock=clock, suspended_s=clock.suspended)
     lock, said_j, reads = threading.Lock(), [0.0], 50_000

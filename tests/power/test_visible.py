@@ -91,6 +91,10 @@ def test_hip_counts_within_what_rocr_leaves(environ: dict[str, str], devices: tu
     assert allotted_amd(environ, EQUAL) == devices
 
 
+def test_an_index_counts_cards_that_are_not_metered_too() -> None:
+    assert allotted_amd({"HIP_VISIBLE_DEVICES": "2"}, [EQUAL[0], EQUAL[2]]) == ("gpu2",)
+
+
 @pytest.mark.parametrize(
     ("running", "hidden", "who"),
     [

@@ -1,0 +1,48 @@
+"""What a session has cost: records of its cells, and the sum with what lies between them.  Off the cell's path."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+from jupyter_carbon.footprint import NOTHING, Totals, footprint
+from jupyter_carbon.meter.attribution import attribute
+from jupyter_carbon.meter.meter import Meter
+from jupyter_carbon.model import CellRecord, Context
+
+KEPT_RECORDS = 1000
+"""Records kept in memory; the ledger has them all."""
+
+
+class Account:
+    """Adds up one session."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: deque[CellRecord] = deque(maxlen=KEPT_RECORDS)
+        self._totals = NOTHING
+
+    @property
+    def records(self) -> tuple[CellRecord, ...]:
+        """The newest finished cells, oldest first."""
+        return tuple(self._records)
+
+    @property
+    def totals(self) -> Totals:
+        """The session so far."""
+        return self._totals
+
+    def settle(self, ended: Iterable[CellRecord], meter: Meter, context: Context) -> None:
+        """Take the cells that have ended and the stretches between them, and let the meter learn from both."""
+        with self._lock:
+            totals = self._totals
+            for record in ended:
+                self._records.append(record)
+                totals = totals.with_cell(record)
+            for window in meter.take_between():
+                meter.learn(window, idle=True)
+                shares, _ = attribute(window, context)
+                totals = totals.with_between(window.duration_s, footprint(shares, window.duration_s, context))
+            meter.learn_from_cells()
+            self._totals = totals

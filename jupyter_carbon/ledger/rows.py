@@ -1,0 +1,172 @@
+"""Records as rows, and back."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from itertools import chain
+from math import nan
+from typing import Any
+
+from jupyter_carbon.ledger.schema import INTERVALS
+from jupyter_carbon.model import CarbonIntensity, CellRecord, CellRun, Domain, Footprint, Interval, Share
+
+_RUN_COLUMNS = (
+    "id, session, cell, notebook, label, execution_count, started_at, source_sha1, duration_s, status, flags, "
+    + "intensity, "
+    + ", ".join(f"{name}_low, {name}, {name}_high" for name in INTERVALS)
+)
+_ADD_RUN = (
+    f"INSERT INTO run ({_RUN_COLUMNS}) VALUES ({', '.join('?' * (12 + 3 * len(INTERVALS)))}) "  # noqa: S608  (our names)
+    "ON CONFLICT (id) DO NOTHING"
+)
+_ADD_SHARE = f"INSERT INTO share VALUES ({', '.join('?' * 13)})"  # noqa: S608  (our names)
+
+_INTENSITY_COLUMNS = (
+    "gco2e_per_kwh_low", "gco2e_per_kwh", "gco2e_per_kwh_high",
+    "region", "name", "basis", "method", "status", "source", "year", "start", '"end"',
+)  # fmt: skip
+_DOMAIN_COLUMNS = ("component", "device", "source", "quality")
+
+_PAGE = f"""
+    SELECT run.number, run.id, session.text, cell.text, notebook.text, label.text, execution_count, started_at,
+        source_sha1, duration_s, status, flags.text, intensity,
+        {", ".join(f"{name}_low, {name}, {name}_high" for name in INTERVALS)}
+    FROM run JOIN word AS session ON session.id = run.session LEFT JOIN word AS cell ON cell.id = run.cell
+        LEFT JOIN word AS notebook ON notebook.id = run.notebook LEFT JOIN word AS label ON label.id = run.label
+        JOIN word AS flags ON flags.id = run.flags
+    WHERE (run.started_at, run.number) > (:started_at, :number)
+        AND (:notebook IS NULL OR notebook.text = :notebook
+            OR substr(notebook.text, -length(:notebook) - 1) = '/' || :notebook)
+    ORDER BY run.started_at, run.number LIMIT :size
+"""  # noqa: S608  (our names)
+_SHARES = "SELECT * FROM share WHERE run = ? ORDER BY position"
+
+
+class RowWriter:
+    """Writes records within one transaction, and remembers the numbers of what repeats."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._numbers: dict[object, int] = {}
+
+    def add(self, record: CellRecord) -> bool:
+        """Whether it was new: a run that is there already stays as it is."""
+        run = record.run
+        intervals = (*(getattr(record.footprint, name) for name in INTERVALS[:-1]), record.pue)
+        added = self._db.execute(
+            _ADD_RUN,
+            (
+                run.id,
+                *map(self._word, (run.session_id, run.cell_id, run.notebook, run.label)),
+                run.execution_count,
+                run.started_at,
+                run.source_sha1,
+                record.duration_s,
+                record.status,
+                self._word(json.dumps(record.flags)),
+                self._intensity(record.intensity),
+                *chain.from_iterable(map(_ends, intervals)),
+            ),
+        )
+        if not added.rowcount:
+            return False
+        number = added.lastrowid
+        for position, share in enumerate(record.shares):
+            ends = map(_ends, (share.energy_j, share.idle_energy_j, share.machine_energy_j))
+            row = (number, position, self._domain(share.domain), *chain.from_iterable(ends), share.resolution_j)
+            self._db.execute(_ADD_SHARE, row)
+        return True
+
+    def _word(self, text: str | None) -> int | None:
+        return None if text is None else self._number("word", ("text",), (text,))
+
+    def _domain(self, domain: Domain) -> int:
+        values = (domain.component, domain.device, domain.source, domain.quality)
+        return self._number("domain", _DOMAIN_COLUMNS, values)
+
+    def _intensity(self, it: CarbonIntensity) -> int:
+        named = (it.region, it.name, it.basis, it.method, it.status, it.source, it.year, it.start, it.end)
+        return self._number("intensity", _INTENSITY_COLUMNS, (*_ends(it.gco2e_per_kwh), *named))
+
+    def _number(self, table: str, columns: tuple[str, ...], values: tuple[object, ...]) -> int:
+        key = (table, values)
+        number = self._numbers.get(key)
+        if number is None:
+            # IS, not =: an unknown year is the same unknown year.  Nobody else writes meanwhile.
+            where = " AND ".join(f"{column} IS ?" for column in columns)
+            row = self._db.execute(f"SELECT id FROM {table} WHERE {where}", values).fetchone()  # noqa: S608  (our names)
+            number = row[0] if row else self._insert(table, columns, values)
+            self._numbers[key] = number
+        return number
+
+    def _insert(self, table: str, columns: tuple[str, ...], values: tuple[object, ...]) -> int:
+        marks = ", ".join("?" * len(values))
+        added = self._db.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)  # noqa: S608
+        return int(added.lastrowid or 0)
+
+
+class RowReader:
+    """Reads records within one transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._intensities: dict[int, CarbonIntensity] = {}
+        self._domains: dict[int, tuple[Any, ...]] = {}
+
+    def page(self, after: tuple[float, int], notebook: str | None, size: int) -> dict[int, CellRecord]:
+        """Up to `size` records behind the moment and number `after`, in order, by their number."""
+        started_at, number = after
+        asked = {"started_at": started_at, "number": number, "notebook": notebook, "size": size}
+        return {row[0]: self._record(row) for row in self._db.execute(_PAGE, asked).fetchall()}
+
+    def _record(self, row: tuple[Any, ...]) -> CellRecord:
+        number, run_id, session_id, cell_id, notebook, label, execution_count, started_at, source_sha1 = row[:9]
+        duration_s, status, flags, intensity, *ends = row[9:]
+        *footprint, pue = _intervals(ends)
+        return CellRecord(
+            run=CellRun(run_id, session_id, cell_id, notebook, label, execution_count, started_at, source_sha1),
+            duration_s=duration_s,
+            status=status,
+            shares=tuple(self._share(share) for share in self._db.execute(_SHARES, (number,))),
+            footprint=Footprint(*map(_known, footprint[:6]), *footprint[6:]),
+            pue=_known(pue),
+            intensity=self._intensity(intensity),
+            flags=tuple(json.loads(flags)),
+        )
+
+    def _share(self, row: tuple[Any, ...]) -> Share:
+        _run, _position, domain, *ends, resolution_j = row
+        if domain not in self._domains:
+            asked = f"SELECT {', '.join(_DOMAIN_COLUMNS)} FROM domain WHERE id = ?"  # noqa: S608  (our names)
+            self._domains[domain] = self._db.execute(asked, (domain,)).fetchone()
+        energy_j, idle_energy_j, machine_energy_j = map(_known, _intervals(ends))
+        component, device, source, quality = self._domains[domain]
+        known = Domain(component, device, source, quality, resolution_j)
+        return Share(known, energy_j, idle_energy_j, machine_energy_j, resolution_j)
+
+    def _intensity(self, number: int) -> CarbonIntensity:
+        if number not in self._intensities:
+            asked = f"SELECT {', '.join(_INTENSITY_COLUMNS)} FROM intensity WHERE id = ?"  # noqa: S608  (our names)
+            low, likely, high, *named = self._db.execute(asked, (number,)).fetchone()
+            self._intensities[number] = CarbonIntensity(Interval(low, likely, high), *named)
+        return self._intensities[number]
+
+
+def _ends(interval: Interval | None) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if interval is None else (interval.low, interval.likely, interval.high)
+
+
+def _intervals(ends: list[float | None]) -> Iterator[Interval | None]:
+    for low, likely, high in zip(ends[::3], ends[1::3], ends[2::3], strict=True):
+        yield None if likely is None else Interval(_or_nan(low), likely, _or_nan(high))
+
+
+def _known(interval: Interval | None) -> Interval:
+    """An interval that a record must have: what SQLite keeps as NULL was not a number."""
+    return Interval(nan, nan, nan) if interval is None else interval
+
+
+def _or_nan(end: float | None) -> float:
+    return nan if end is None else end

@@ -1,0 +1,379 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from ledger_parts import GPU, MEMORY, PACKAGE, a_context, a_run, a_window
+
+from jupyter_carbon.ledger.journal import MOST_WAITING, Journal
+from jupyter_carbon.ledger.replay import Replay, replay, tell
+from jupyter_carbon.model import CellRun, Context, LedgerError, Window
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    journal = Journal.open(tmp_path, "session")
+    journal.context(a_context())
+    return journal
+
+
+def the_path(journal: Journal) -> Path:
+    assert journal.path is not None
+    return journal.path
+
+
+def ids(path: Path) -> list[str]:
+    return [record.run.id for record in replay(path)]
+
+
+def test_every_line_is_json(journal: Journal):
+    run = a_run(label='quotes " and \\ and\nlines, é and \ud800')
+    journal.begin(run)
+    journal.checkpoint(run.id, a_window())
+    journal.end(run.id, replace(a_window(), energy_j={PACKAGE: float("nan"), MEMORY: float("inf")}), "error")
+    kinds = [json.loads(line)[0] for line in the_path(journal).read_bytes().splitlines()]
+    assert kinds == ["journal", "context", "begin", "checkpoint", "end"]
+
+
+def test_others_cannot_read_it(journal: Journal):
+    assert the_path(journal).stat().st_mode & 0o777 == 0o600
+    assert the_path(journal).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_was_counted_comes_back_to_the_last_bit(journal: Journal):
+    full = Window(
+        duration_s=1 / 3,
+        energy_j={PACKAGE: 0.1 + 0.2, GPU: 1e-300, MEMORY: 12345.678901234567},
+        tree_cpu_s=2 / 3,
+        machine_busy_s=0.7,
+        idle_w={"package-0": 1 / 7},
+        recent_w={"gpu0": 250.1},
+        j_per_cpu_s={"package-0": 9.9},
+        gpu_busy_s={"gpu0": (0.1, 0.3)},
+        gpu_presence={"gpu0": "shared"},
+        flags=("one", "two:gpu0"),
+        elapsed_s=0.4,
+    )
+    assert all(getattr(full, field.name) for field in fields(Window)), "a field of Window that this test does not know"
+    journal.context(a_context(domains=(PACKAGE, MEMORY, GPU)))
+    run = replace(a_run(), started_at=1_750_000_000.123456)
+    journal.begin(run)
+    journal.end(run.id, full, "interrupted")
+    (counted,) = Replay(the_path(journal)).read()
+    assert counted.window == full
+    assert counted.run == run
+    assert counted.status == "interrupted"
+    assert counted.context == a_context(domains=(PACKAGE, MEMORY, GPU))
+
+
+def test_a_run_without_names_comes_back_without_names(journal: Journal):
+    run = CellRun("id", "session", None, None, None, None, 5.0, None)
+    journal.begin(run)
+    journal.end("id", a_window(), "ok")
+    (record,) = replay(the_path(journal))
+    assert record.run == run
+
+
+def test_a_number_that_is_none_is_left_out_not_zero(journal: Journal):
+    run = a_run()
+    journal.begin(run)
+    journal.end(run.id, replace(a_window(), energy_j={PACKAGE: float("nan"), MEMORY: 4.0}), "ok")
+    (counted,) = Replay(the_path(journal)).read()
+    assert counted.window is not None
+    assert counted.window.energy_j == {MEMORY: 4.0}
+
+
+def test_a_domain_that_was_not_read_is_left_out(journal: Journal):
+    run = a_run()
+    journal.begin(run)
+    journal.end(run.id, replace(a_window(), energy_j={MEMORY: 4.0}), "ok")
+    (record,) = replay(the_path(journal))
+    assert [share.domain.device for share in record.shares] == ["memory-0"]
+
+
+def test_what_was_learned_is_told_anew_when_it_changes(journal: Journal):
+    watts: dict[str, float] = {"package-0": 10.0}
+    for number in range(3):
+        run = a_run(str(number))
+        journal.begin(run)
+        journal.end(run.id, replace(a_window(), idle_w=watts), "ok")
+        watts["package-0"] += 1.0  # the same object: to remember it by identity would repeat 10 W
+    learned = [counted.window.idle_w["package-0"] for counted in Replay(the_path(journal)).read() if counted.window]
+    assert learned == [10.0, 11.0, 12.0]
+
+
+def test_each_run_keeps_the_context_it_began_with(journal: Journal):
+    paris, london = a_context(), replace(a_context(), n_cpu=64)
+    journal.context(paris)
+    journal.begin(a_run("in Paris"))
+    journal.context(london)
+    journal.begin(a_run("in London"))
+    journal.end("in Paris", a_window(), "ok")
+    journal.end("in London", a_window(), "ok")
+    contexts: dict[str, Context] = {counted.run.id: counted.context for counted in Replay(the_path(journal)).read()}
+    assert contexts == {"in Paris": paris, "in London": london}
+
+
+def test_a_context_is_written_once(journal: Journal):
+    context, other = a_context(), replace(a_context(), n_cpu=64)
+    for number in range(6):
+        journal.context(context if number % 2 else other)
+        journal.begin(a_run(str(number)))
+    assert the_path(journal).read_text().count('["context"') == 2
+
+
+def test_a_run_before_any_context_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="context"):
+        Journal.open(tmp_path, "session").begin(a_run())
+
+
+def test_a_checkpoint_after_the_end_is_not_written(journal: Journal):
+    run = a_run()
+    journal.begin(run)
+    journal.end(run.id, a_window(), "ok")
+    before = the_path(journal).read_bytes()
+    journal.checkpoint(run.id, a_window())
+    assert the_path(journal).read_bytes() == before
+
+
+def test_a_forked_child_writes_nothing(journal: Journal):
+    journal.begin(a_run("parent's"))
+    before = the_path(journal).read_bytes()
+    pid = os.fork()
+    if pid == 0:
+        journal.begin(a_run("child's"))
+        journal.checkpoint("parent's", a_window())
+        journal.end("parent's", a_window(), "ok")
+        journal.close()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert the_path(journal).read_bytes() == before
+    journal.end("parent's", a_window(), "ok")
+    assert ids(the_path(journal)) == ["parent's"]
+
+
+# --- a disk that refuses --------------------------------------------------------------------------------------
+
+FULL_DISK = """
+import resource
+from jupyter_carbon.ledger.journal import Journal
+from jupyter_carbon.ledger.replay import replay
+from jupyter_carbon.model import LedgerError
+
+def room(bytes_left):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, resource.RLIM_INFINITY))
+
+journal = Journal.open(sys.argv[1], "session")
+journal.context(a_context())
+journal.begin(a_run("before"))
+journal.end("before", a_window(), "ok")
+whole = journal.path.read_bytes()
+"""
+
+
+def test_a_full_disk_is_said_once_and_costs_no_row(tmp_path: Path, run_python):
+    """The first line is cut in the middle by the end of the disk; all is there when there is room again."""
+    out = run_python(
+        FULL_DISK
+        + """
+room(len(whole) + 50)
+for name in ("one", "two"):
+    try:
+        journal.begin(a_run(name))
+        journal.end(name, a_window(), "ok")
+    except LedgerError as err:
+        print(err)
+        journal.end(name, a_window(), "ok")
+torn = journal.path.read_bytes()
+assert len(torn) == len(whole) + 50 and torn.startswith(whole)
+print([record.run.id for record in replay(journal.path)])
+room(resource.RLIM_INFINITY)
+journal.flush()
+print([record.run.id for record in replay(journal.path)], journal.trouble)
+""",
+        tmp_path,
+    )
+    said, during, after = out.splitlines()
+    assert "wait in memory" in said
+    assert str(tmp_path) in said
+    assert during == "['before']"
+    assert after == "['before', 'one', 'two'] None"
+
+
+def test_a_cell_that_runs_while_the_disk_fills_and_empties_has_its_row(tmp_path: Path, run_python):
+    out = run_python(
+        FULL_DISK
+        + """
+room(len(whole))
+try:
+    journal.begin(a_run("long"))
+except LedgerError:
+    pass
+room(resource.RLIM_INFINITY)
+journal.checkpoint("long", a_window(10.0, 1.0))
+journal.end("long", a_window(), "ok")
+print([(record.run.id, record.duration_s) for record in replay(journal.path)])
+""",
+        tmp_path,
+    )
+    assert out == "[('before', 2.0), ('long', 2.0)]\n"
+
+
+def test_memory_is_bounded_while_the_disk_is_full(tmp_path: Path, run_python):
+    out = run_python(
+        FULL_DISK
+        + f"""
+room(len(whole))
+for number in range({MOST_WAITING} + 3):
+    try:
+        journal.begin(a_run(str(number)))
+    except LedgerError:
+        pass
+    journal.end(str(number), a_window(), "ok")
+print(journal.lost_runs)
+room(resource.RLIM_INFINITY)
+journal.flush()
+names = [record.run.id for record in replay(journal.path)]
+print(names[0], names[1], names[-1], len(names))
+""",
+        tmp_path,
+    )
+    assert out == f"3\nbefore 3 {MOST_WAITING + 2} {MOST_WAITING + 1}\n"
+
+
+def test_a_home_that_cannot_be_written_is_said_by_the_first_cell_and_only_by_it(public_folder: Path, run_python):
+    public_folder.chmod(0o555)
+    out = run_python(
+        """
+from jupyter_carbon.ledger.journal import Journal
+from jupyter_carbon.model import LedgerError
+journal = Journal.open(sys.argv[1] + "/jupyter_carbon", "session")
+journal.context(a_context())
+for number in range(3):
+    try:
+        journal.begin(a_run(str(number)))
+    except LedgerError as err:
+        print(err)
+    journal.end(str(number), a_window(), "ok")
+""",
+        public_folder,
+        as_nobody=True,
+    )
+    (said,) = out.splitlines()
+    assert "Permission denied" in said
+
+
+def test_a_descriptor_that_user_code_closed_is_opened_again(tmp_path: Path, run_python):
+    """`os.closerange(3, ..)` is how programs turn into daemons."""
+    out = run_python(
+        """
+from jupyter_carbon.ledger.journal import Journal
+from jupyter_carbon.ledger.book import Ledger
+from jupyter_carbon.model import LedgerError
+journal = Journal.open(sys.argv[1], "session")
+journal.context(a_context())
+journal.begin(a_run("open"))
+os.closerange(3, 100)
+try:
+    journal.end("open", a_window(), "ok")
+except LedgerError as err:
+    print("said")
+journal.begin(a_run("next"))
+journal.flush()
+journal.end("next", a_window(), "ok")
+ledger = Ledger.open(sys.argv[1])
+print([(record.run.id, record.status) for record in ledger.records()])
+""",
+        tmp_path,
+    )
+    assert out == "said\n[('open', 'ok'), ('next', 'ok')]\n"
+
+
+def test_a_journal_that_was_deleted_goes_on_in_a_new_file(journal: Journal):
+    journal.begin(a_run("open"))
+    gone = the_path(journal)
+    gone.unlink()
+    journal.flush()
+    journal.end("open", a_window(), "ok")
+    assert the_path(journal) != gone
+    assert ids(the_path(journal)) == ["open"]
+
+
+# --- its length -----------------------------------------------------------------------------------------------
+
+
+def test_a_long_journal_goes_on_in_a_new_file_with_its_open_run(tmp_path: Path):
+    journal = Journal(tmp_path, "session", largest_bytes=4000)
+    journal.flush()
+    journal.context(a_context())
+    journal.begin(a_run("day long"))
+    for second in range(100):
+        journal.checkpoint("day long", a_window(10.0 * second, float(second)))
+    journal.end("day long", a_window(), "ok")
+    journal.close()
+    files = sorted(tmp_path.iterdir())
+    assert len(files) > 2
+    assert all(path.stat().st_size < 5000 for path in files)
+    stories = [tell(path, far=False) for path in files]
+    assert [ended.run.id for story in stories for ended in story.ended] == ["day long"]
+    assert not any(story.crashed for story in stories)
+
+
+def test_a_closed_session_leaves_its_open_run_as_crashed(journal: Journal):
+    journal.begin(a_run("open"))
+    journal.close()
+    assert [record.status for record in replay(the_path(journal))] == ["crashed"]
+
+
+# --- kill -9 --------------------------------------------------------------------------------------------------
+
+
+def test_what_was_acknowledged_survives_a_kill_in_mid_write(tmp_path: Path, python):
+    """The process writes as fast as it can and says each run whose `end` has returned."""
+    writer = python(
+        """
+from jupyter_carbon.ledger.journal import Journal
+journal = Journal.open(sys.argv[1], "session")
+journal.context(a_context())
+print(journal.path, flush=True)
+while True:
+    run = a_run()
+    journal.begin(run)
+    journal.end(run.id, a_window(), "ok")
+    print(run.id, flush=True)
+""",
+        tmp_path,
+    )
+    path = Path(writer.stdout.readline().strip())
+    said = [writer.stdout.readline().strip() for _ in range(200)]
+    writer.send_signal(signal.SIGKILL)
+    said += writer.communicate()[0].split()
+    told = list(replay(path))
+    finished = [record.run.id for record in told if record.status == "ok"]
+    assert set(said) <= set(finished)
+    assert len(told) == len({record.run.id for record in told}) <= len(said) + 1
+
+
+def test_a_journal_cut_at_any_byte_keeps_all_lines_before_the_cut(journal: Journal, tmp_path: Path):
+    ends = []
+    for number in range(3):
+        journal.begin(a_run(str(number)))
+        journal.end(str(number), a_window(), "ok")
+        ends.append(the_path(journal).stat().st_size)
+    whole = the_path(journal).read_bytes()
+    cut = tmp_path / "cut.jsonl"
+    for size in range(ends[0], len(whole) + 1):
+        cut.write_bytes(whole[:size])
+        assert [run.run.id for run in Replay(cut).read()] == [str(n) for n in range(3) if ends[n] <= size]
+
+
+def test_a_write_failure_is_a_ledger_error_with_its_cause_in_words(tmp_path: Path):
+    (tmp_path / "ledger.journals").write_text("a file where the folder should be")
+    journal = Journal.open(tmp_path, "session")
+    journal.context(a_context())
+    with pytest.raises(LedgerError, match="File exists"):
+        journal.begin(a_run())

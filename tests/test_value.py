@@ -1,0 +1,72 @@
+"""`@value` is a frozen dataclass with slots, whatever one does with it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, is_dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_carbon.value import value
+
+
+@value
+class Made:
+    """Ours."""
+
+    a: int
+    b: float = 2.0
+    c: dict[str, int] = field(default_factory=dict)
+    d: str = field(default="d", repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The library's, for comparison."""
+
+    a: int
+    b: float = 2.0
+    c: dict[str, int] = field(default_factory=dict)
+    d: str = field(default="d", repr=False, compare=False)
+
+
+arguments = st.fixed_dictionaries({"a": st.integers(), "b": st.floats(allow_nan=False), "d": st.text()})
+
+
+@given(arguments, arguments)
+def test_it_behaves_like_a_frozen_dataclass(one, other):
+    assert asdict(Made(**one)) == asdict(Plain(**one))
+    assert repr(Made(**one)) == repr(Plain(**one)).replace("Plain", "Made")
+    assert (Made(**one) == Made(**other)) == (Plain(**one) == Plain(**other))
+
+
+def test_it_is_a_dataclass_with_slots():
+    assert is_dataclass(Made)
+    assert [f.name for f in fields(Made)] == ["a", "b", "c", "d"]
+    assert not hasattr(Made(1), "__dict__")
+    assert replace(Made(1), a=2) == Made(2)
+    assert Made(1) != (1, 2.0, {}, "d")
+    assert Made(1).c is not Made(1).c
+
+
+def test_it_cannot_be_changed():
+    made = Made(1)
+    with pytest.raises(FrozenInstanceError):
+        made.a = 2
+    with pytest.raises(FrozenInstanceError):
+        del made.a
+
+
+def test_it_can_be_copied_and_sent_to_another_process():
+    made = Made(1, 3.0, {"x": 1}, "e")
+    for other in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert other == made
+        assert other.d == "e"
+
+
+def test_a_wrong_call_says_so():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'a'"):
+        Made()
