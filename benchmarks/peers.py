@@ -10,9 +10,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jupyter_carbon.estimate.belief import exact
 from jupyter_carbon.estimate.outcome import Ingredients, Outcome, outcome
-from jupyter_carbon.model import ONE, ZERO
+from jupyter_carbon.model import ONE, ZERO, Interval
 from jupyter_carbon.power.counter import FaultLog, WrappingCounter
 
 NAN = math.nan
@@ -118,10 +117,10 @@ def reproduce(peer: str, case: str, formula: str, unit: str, i: Mapping[str, Any
 def chain(gpu_w: float, hours: float, pue: float, g_per_kwh: float, **more: Any) -> Outcome[Any]:
     """Our chain with everything exact: no wall factor, no base, no host."""
     exactly = {name: ZERO for name in Ingredients.__annotations__}
-    exactly |= dict.fromkeys(("wall_factor", "pue", "hour_of_year", "life_years", "fleet_use"), ONE)
+    exactly |= dict.fromkeys(("runtime", "wall_factor", "pue", "hour_of_year", "life_years", "fleet_use"), ONE)
     numbers = {"hours": hours, "n_gpu": 1.0, "n_cpu": 0.0, "utilisation": NAN, "ram_gb_given": 0.0, "pue_given": pue}
     numbers |= {"cpu_follows": 0.0, "at_wall": 0.0, "gpus_per_machine": 8.0}
-    beliefs = {"gpu_w": exact(gpu_w), "intensity_g_per_kwh": exact(g_per_kwh)}
+    beliefs = {"gpu_w": Interval.exact(gpu_w), "intensity_g_per_kwh": Interval.exact(g_per_kwh)}
     return outcome(Ingredients(**{**exactly, **numbers, **beliefs, **more}))
 
 
@@ -136,9 +135,9 @@ def _green_algorithms(unit: str, i: Mapping[str, Any]) -> float | None:
         i["g_per_kwh"],
         n_gpu=float(i["n_gpus"]),
         n_cpu=float(i["n_cores"]),
-        cpu_w=exact(i["w_per_core"] * i["usage"]),
+        cpu_w=Interval.exact(i["w_per_core"] * i["usage"]),
         ram_gb_given=float(i["memory_gb"]),
-        ram_w_per_gb=exact(0.3725),
+        ram_w_per_gb=Interval.exact(0.3725),
     )
     return run.energy_kwh.likely if unit == "kWh" else run.operational_kgco2e.likely * 1000
 
@@ -159,9 +158,9 @@ def _carbonifer(unit: str, i: Mapping[str, Any]) -> float | None:
         i["pue"],
         0.0,
         n_cpu=float(i["vcpus"]),
-        cpu_w=exact(low + i["avg_cpu_use"] * (high - low)),
+        cpu_w=Interval.exact(low + i["avg_cpu_use"] * (high - low)),
         ram_gb_given=i["memory_mb"] / 1024,
-        ram_w_per_gb=exact(i["mem_w_per_gb"]),
+        ram_w_per_gb=Interval.exact(i["mem_w_per_gb"]),
     )
     return run.energy_kwh.likely * 1000
 

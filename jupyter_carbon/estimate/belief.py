@@ -2,7 +2,7 @@
 
 One number is an :class:`~jupyter_carbon.model.Interval`, a column of them a :class:`Belief`.  Both multiply and add
 alike: products of independent factors add their relative spreads, sums their absolute ones, each like the sides of a
-right angle.
+right angle.  Below, `R` stands for either.
 """
 
 from __future__ import annotations
@@ -25,55 +25,72 @@ TINY = 1e-300  # keeps the logarithm of a zero finite; a likely value of zero st
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """Where the numbers of a column lie: 5 %, 50 % and 95 % of our belief; never negative.
+    """Where the numbers of a column lie: 50 % of our belief, and the logarithms of how far 5 % and 95 % are from it.
 
-    An end is an array, or one float where all rows agree.
+    Logarithms, because products are what is taken most.  A field is an array, or one float where all rows agree.
     """
 
-    low: Number
     likely: Number
-    high: Number
+    down: Number = 0.0
+    up: Number = 0.0
 
     @classmethod
-    def of(cls, intervals: Sequence[Interval], rows: NDArray[np.intp]) -> Belief:
-        """The interval that each row points to; a scalar where they are all the same."""
-        if len(intervals) == 1:
-            return cls(intervals[0].low, intervals[0].likely, intervals[0].high)
-        ends = np.array([(i.low, i.likely, i.high) for i in intervals], dtype=float).T
-        return cls(*(end[rows] for end in ends))
+    def of(cls, intervals: Sequence[Interval]) -> Belief:
+        """One interval a row; one for all where they are the same."""
+        if all(interval == intervals[0] for interval in intervals):
+            low, likely, high = intervals[0].low, intervals[0].likely, intervals[0].high
+            return cls(likely, _log_ratio(likely, low), _log_ratio(high, likely)) if low != high else cls(likely)
+        low, likely, high = np.array([(each.low, each.likely, each.high) for each in intervals]).T
+        return cls(likely, _log_ratio(likely, low), _log_ratio(high, likely))
+
+    def rows(self, which: NDArray[np.int64]) -> Belief:
+        """Those rows."""
+        parts = (self.likely, self.down, self.up)
+        return Belief(*(part[which] if isinstance(part, np.ndarray) else part for part in parts))
+
+    @property
+    def low(self) -> Number:
+        """The 5 % ends."""
+        return self.likely * np.exp(-self.down)
+
+    @property
+    def high(self) -> Number:
+        """The 95 % ends."""
+        return self.likely * np.exp(self.up)
 
     def scaled(self, factor: Number) -> Belief:
         """The same belief in another unit, or of `factor` things that err together."""
-        return Belief(self.low * factor, self.likely * factor, self.high * factor)
+        return Belief(self.likely * factor, self.down, self.up)
 
     def __mul__(self, other: Belief) -> Belief:
         """Product of independent factors."""
-        down = np.hypot(_log_ratio(self.likely, self.low), _log_ratio(other.likely, other.low))
-        up = np.hypot(_log_ratio(self.high, self.likely), _log_ratio(other.high, other.likely))
-        likely = self.likely * other.likely
-        return Belief(likely * np.exp(-down), likely, likely * np.exp(up))
-
-    def __add__(self, other: Belief) -> Belief:
-        """Sum of independent numbers."""
-        likely = self.likely + other.likely
-        down = np.hypot(self.likely - self.low, other.likely - other.low)
-        up = np.hypot(self.high - self.likely, other.high - other.likely)
-        return Belief(likely - down, likely, likely + up)
+        return Belief(self.likely * other.likely, _right_angle(self.down, other.down), _right_angle(self.up, other.up))
 
 
 R = TypeVar("R", Interval, Belief)
 
 
-def exact(number: Number) -> Interval | Belief:
-    """What is known: an interval for a float, a belief for an array."""
-    return Belief(number, number, number) if isinstance(number, np.ndarray) else Interval.exact(number)
+def total(*parts: R) -> R:
+    """Sum of independent numbers: their absolute spreads add like the sides of a right angle."""
+    first = parts[0]
+    if isinstance(first, Interval):
+        for part in parts[1:]:
+            first = first + part
+        return first
+    counted = [part for part in parts if np.any(part.likely)] or [first]
+    likely = sum(part.likely for part in counted)
+    down = sum((part.likely * np.expm1(-part.down)) ** 2 for part in counted)
+    up = sum((part.likely * np.expm1(part.up)) ** 2 for part in counted)
+    some = np.maximum(likely, TINY)
+    below = np.maximum(1.0 - np.sqrt(down) / some, TINY)
+    return Belief(likely, -np.log(below), np.log1p(np.sqrt(up) / some))
 
 
 def where(condition: Truth, yes: R, no: R) -> R:
     """`yes` where the condition holds, else `no`."""
     if isinstance(condition, np.ndarray):
-        ends = (np.where(condition, getattr(yes, end), getattr(no, end)) for end in ("low", "likely", "high"))
-        return cast(R, Belief(*ends))
+        parts = (np.where(condition, getattr(yes, part), getattr(no, part)) for part in ("likely", "down", "up"))
+        return cast(R, Belief(*parts))
     return yes if condition else no
 
 
@@ -89,6 +106,11 @@ def is_known(number: Number) -> Truth:
     return ~np.isnan(number) if isinstance(number, np.ndarray) else not math.isnan(number)
 
 
+def exact(number: Number, like: R) -> R:
+    """What is known, as a belief of the kind of `like`."""
+    return cast(R, Interval.exact(cast(float, number)) if isinstance(like, Interval) else Belief(number))
+
+
 def propagate(function: Callable[..., Number], *inputs: R) -> R:
     """`function` of independent, positive inputs: each alone is moved to its ends, and what that does to the logarithm
     of the result adds like the sides of a right angle (first order)."""
@@ -97,22 +119,39 @@ def propagate(function: Callable[..., Number], *inputs: R) -> R:
     down: Number = 0.0
     up: Number = 0.0
     for at, each in enumerate(inputs):
-        if each.low is each.high:
+        if is_exact(each):
             continue
-        ends = [function(*likely[:at], end, *likely[at + 1 :]) for end in (each.low, each.high)]
-        if isinstance(centre, np.ndarray):
-            steps = [_log_ratio(end, centre) for end in ends]
-            down = down + np.minimum(np.minimum(*steps), 0.0) ** 2
-            up = up + np.maximum(np.maximum(*steps), 0.0) ** 2
-        else:
-            steps = [math.log(max(end, TINY) / max(centre, TINY)) for end in ends]
-            down += min(*steps, 0.0) ** 2
-            up += max(*steps, 0.0) ** 2
-    if isinstance(centre, np.ndarray):
-        return cast(R, Belief(centre * np.exp(-np.sqrt(down)), centre, centre * np.exp(np.sqrt(up))))
-    return cast(R, Interval(centre * math.exp(-math.sqrt(down)), centre, centre * math.exp(math.sqrt(up))))
+        low, high = (_log_ratio(function(*likely[:at], end, *likely[at + 1 :]), centre) for end in (each.low, each.high))
+        least, most = _ordered(low, high)
+        down, up = down + least**2, up + most**2
+    if isinstance(inputs[0], Interval):
+        return cast(R, Interval(centre * math.exp(-math.sqrt(down)), centre, centre * math.exp(math.sqrt(up))))
+    return cast(R, Belief(centre, np.sqrt(down), np.sqrt(up)))
+
+
+def is_exact(each: Interval | Belief) -> bool:
+    """Whether it has no range at all."""
+    if isinstance(each, Interval):
+        return each.low == each.high
+    return all(isinstance(spread, float) and spread == 0.0 for spread in (each.down, each.up))
+
+
+def _ordered(one: Number, other: Number) -> tuple[Number, Number]:
+    """The lower of two, no higher than zero, and the higher, no lower than zero."""
+    if isinstance(one, np.ndarray):
+        return np.minimum(np.minimum(one, other), 0.0), np.maximum(np.maximum(one, other), 0.0)
+    return min(one, other, 0.0), max(one, other, 0.0)
+
+
+def _right_angle(one: Number, other: Number) -> Number:
+    if isinstance(one, float) and one == 0.0:
+        return other
+    if isinstance(other, float) and other == 0.0:
+        return one
+    return np.sqrt(one * one + other * other)
 
 
 def _log_ratio(above: Number, below: Number) -> Number:
-    ratio: Number = np.log(np.maximum(above, TINY) / np.maximum(below, TINY))
-    return ratio
+    if isinstance(above, np.ndarray) or isinstance(below, np.ndarray):
+        return np.log(np.maximum(above, TINY) / np.maximum(below, TINY))
+    return math.log(max(above, TINY) / max(below, TINY))

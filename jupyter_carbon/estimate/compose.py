@@ -23,11 +23,9 @@ def known_machine(gpu: str | None, cpu: str | None, work: Workload | None, n_gpu
 
 
 def ingredients(
-    box: Machine,
-    place: Place | None,
-    scenario: Scenario,
+    box: Machine, place: Place | None, scenario: Scenario, runtime: Interval = ONE
 ) -> Ingredients[Interval]:
-    """What the outcome of one scenario hangs on; without a place it ends at the plug."""
+    """What the outcome of one scenario hangs on; without a place it ends at the plug.  `runtime` is a factor on hours."""
     return Ingredients(
         hours=scenario.hours,
         n_gpu=scenario.n_gpu if box.gpu is not None else 0.0,
@@ -35,6 +33,7 @@ def ingredients(
         utilisation=_or_nan(scenario.utilisation),
         ram_gb_given=_or_nan(scenario.ram_gb),
         pue_given=_or_nan(scenario.pue),
+        runtime=runtime,
         **per_device(box, scenario.boundary),
         **per_kwh(place, scenario.boundary),
     )
@@ -76,7 +75,7 @@ def per_kwh(place: Place | None, boundary: Boundary) -> dict[str, Any]:
         values = (
             place.pue if boundary == "wall" else ONE,
             place.intensity.gco2e_per_kwh,
-            static.HOURS,
+            place.hours,
             place.water_site_l_per_kwh,
             place.water_grid_l_per_kwh,
         )

@@ -53,9 +53,7 @@ class Machine:
 
 
 def machine(gpu: str | None, cpu: str | None, work: Workload | None, n_gpu: float, priors: Priors) -> Machine:
-    """The machine with these parts.  Raises `UnknownHardware`, or `ValueError` where neither part is named."""
-    if gpu is None and cpu is None:
-        raise ValueError("gpu=None and cpu=None: name at least one of them, for an estimate of something")
+    """The machine with these parts; raises `UnknownHardware`."""
     gpu_spec = None if gpu is None else hardware.gpu(gpu)
     cpu_spec = None if cpu is None else hardware.cpu(cpu)
     return assemble(gpu_spec, cpu_spec, work, n_gpu, priors)

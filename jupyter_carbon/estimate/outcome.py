@@ -12,9 +12,8 @@ from typing import Generic
 
 import numpy as np
 
-from jupyter_carbon.estimate.belief import Belief, Number, R, exact, is_known, number_where, propagate, where
+from jupyter_carbon.estimate.belief import Number, R, exact, is_exact, is_known, number_where, propagate, total, where
 from jupyter_carbon.estimate.draw import accelerator_share, package_share
-from jupyter_carbon.model import Interval
 
 HOURS_PER_YEAR = 8760.0
 HOURS_OF_WEATHER = 168.0
@@ -26,7 +25,7 @@ class Ingredients(Generic[R]):
     """Everything that an outcome hangs on.  NaN in `utilisation`, `ram_gb_given` and `pue_given` means: not given.
 
     `gpu_w` and `cpu_w` are per device under the work, `host_w` is CPU, memory and fans of an unnamed host per GPU,
-    `wall_base_w` per machine.  `cpu_follows` says whether a given utilisation is the CPU's too, `at_wall` whether the
+    `wall_base_w` per machine, `runtime` the doubt about `hours` as a factor.  `cpu_follows` says whether a given utilisation is the CPU's too, `at_wall` whether the
     boundary is the wall.  `water_site_l_per_kwh` is per kWh of the machines, `water_grid_l_per_kwh` of the facility.
     """
 
@@ -39,6 +38,7 @@ class Ingredients(Generic[R]):
     cpu_follows: Number
     at_wall: Number
     gpus_per_machine: Number
+    runtime: R
     gpu_w: R
     gpu_idle: R
     gpu_rated_w: R
@@ -67,7 +67,7 @@ class Ingredients(Generic[R]):
     def uncertain(self) -> dict[str, R]:
         """The ingredients that have a range, by name."""
         found = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {name: value for name, value in found if hasattr(value, "likely") and value.low is not value.high}
+        return {name: value for name, value in found if hasattr(value, "likely") and not is_exact(value)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,11 @@ def outcome(given: Ingredients[R]) -> Outcome[R]:
     devices_w = devices(given)
     machines = _machines(given)
     at_wall = given.at_wall > 0.0
-    wall_w = where(at_wall, devices_w * given.wall_factor + given.wall_base_w.scaled(machines), devices_w)
-    pue = where(is_known(given.pue_given), exact(given.pue_given), given.pue)
-    site_kwh = wall_w.scaled(given.hours / 1000.0)
+    wall_w = where(
+        at_wall, total(devices_w * given.wall_factor, given.wall_base_w.scaled(machines)), devices_w
+    )
+    pue = where(is_known(given.pue_given), exact(given.pue_given, given.pue), given.pue)
+    site_kwh = wall_w.scaled(given.hours / 1000.0) * given.runtime
     energy_kwh = site_kwh * pue
     return Outcome(
         devices_w=devices_w,
@@ -108,40 +110,49 @@ def devices(given: Ingredients[R]) -> R:
     gpu_w, cpu_w, used = given.gpu_w, given.cpu_w, given.utilisation
     stated = is_known(used)
     if np.any(stated):
-        used = number_where(stated, used, 0.0)
-        gpu_w = where(stated, accelerator_share(exact(used), given.gpu_idle) * given.gpu_rated_w, gpu_w)
-        cpu_share = package_share(exact(used), given.cpu_idle, exact(used * 0.0 + 1.0), given.cpu_curve)
-        cpu_w = where(stated & (given.cpu_follows > 0.0), cpu_share * given.cpu_rated_w, cpu_w)
+        share = accelerator_share(exact(number_where(stated, used, 0.0), gpu_w), given.gpu_idle)
+        gpu_w = where(stated, share * given.gpu_rated_w, gpu_w)
+        followed = stated & (given.cpu_follows > 0.0)
+        if np.any(followed):
+            busy, full = exact(number_where(followed, used, 0.0), cpu_w), exact(1.0, cpu_w)
+            share = package_share(busy, given.cpu_idle, full, given.cpu_curve)
+            cpu_w = where(followed, share * given.cpu_rated_w, cpu_w)
     host_w = given.host_w.scaled(number_where(given.n_cpu > 0.0, given.n_gpu, 0.0))
-    ram_gb = where(is_known(given.ram_gb_given), exact(given.ram_gb_given), given.ram_gb.scaled(given.n_cpu))
+    ram_gb = given.ram_gb.scaled(given.n_cpu)
+    known_gb = is_known(given.ram_gb_given)
+    if np.any(known_gb):
+        ram_gb = where(known_gb, exact(number_where(known_gb, given.ram_gb_given, 0.0), ram_gb), ram_gb)
     ram_w = ram_gb * given.ram_w_per_gb.scaled(number_where(host_w.likely > 0.0, 0.0, 1.0))  # a host has its memory
-    return gpu_w.scaled(given.n_gpu) + cpu_w.scaled(given.n_cpu) + ram_w + host_w
+    return total(gpu_w.scaled(given.n_gpu), cpu_w.scaled(given.n_cpu), ram_w, host_w)
 
 
 def hours_of_grid(given: Ingredients[R]) -> R:
     """How far the grid of these hours may lie from its year: as single hours do for up to a week, less for longer runs,
     as weeks average out."""
-    hours, year = given.hours, given.hour_of_year
-    if isinstance(year, Interval) and not isinstance(hours, np.ndarray):
-        shrink = math.sqrt(min(1.0, HOURS_OF_WEATHER / max(hours, 1.0)))
-        return type(year)(year.low**shrink, year.likely, year.high**shrink)
-    power = np.sqrt(np.minimum(1.0, HOURS_OF_WEATHER / np.maximum(hours, 1.0)))
-    return type(year)(year.low**power, year.likely, year.high**power)
+    left = averaging(given.hours)
+    return propagate(lambda hour: hour**left, given.hour_of_year)
+
+
+def averaging(hours: Number) -> Number:
+    """What is left of the spread (of its logarithm) of the grid's hours over a run of so many."""
+    if isinstance(hours, np.ndarray):
+        return np.sqrt(np.minimum(1.0, HOURS_OF_WEATHER / np.maximum(hours, 1.0)))
+    return math.sqrt(min(1.0, HOURS_OF_WEATHER / max(hours, 1.0)))
 
 
 def embodied(given: Ingredients[R], machines: Number) -> R:
     """The run's share of making the hardware: its hours over the hours that the hardware is used in its life."""
     ram_gb = number_where(is_known(given.ram_gb_given), given.ram_gb_given, given.ram_gb.likely * given.n_cpu)
     boxes = number_where(given.n_cpu > 0.0, given.at_wall, 0.0)
-    made_kg = (
-        given.gpu_kgco2e.scaled(given.n_gpu)
-        + given.cpu_kgco2e.scaled(given.n_cpu)
-        + given.ram_kgco2e_per_gb.scaled(ram_gb)
-        + given.machine_kgco2e.scaled(machines * boxes)
-        + given.host_kgco2e.scaled(given.n_gpu * boxes)
+    made_kg = total(
+        given.gpu_kgco2e.scaled(given.n_gpu),
+        given.cpu_kgco2e.scaled(given.n_cpu),
+        given.ram_kgco2e_per_gb.scaled(ram_gb),
+        given.machine_kgco2e.scaled(machines * boxes),
+        given.host_kgco2e.scaled(given.n_gpu * boxes),
     )
     per_h = propagate(lambda years, share: 1.0 / (HOURS_PER_YEAR * years * share), given.life_years, given.fleet_use)
-    return (made_kg * per_h).scaled(given.hours)
+    return (made_kg * per_h * given.runtime).scaled(given.hours)
 
 
 def _machines(given: Ingredients[R]) -> Number:

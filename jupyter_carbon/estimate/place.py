@@ -24,6 +24,8 @@ class Place:
     code: str
     name: str
     intensity: CarbonIntensity
+    hours: Interval
+    hours_source: str
     pue: Interval
     pue_source: str
     water_site_l_per_kwh: Interval
@@ -49,6 +51,8 @@ def place(region: str | None, chassis: Chassis) -> Place:
         code=where.code,
         name=where.name,
         intensity=static.intensity(where, hours=ONE),
+        hours=static.HOURS,
+        hours_source="any hours of the year, by 26 zone-years of hourly figures",
         pue=pue,
         pue_source=pue_source,
         water_site_l_per_kwh=site,

@@ -24,6 +24,7 @@ LIMITS: Mapping[str, tuple[float, float, str]] = {
     "pue": (1.0, 5.0, "1 to 5"),
 }
 OPTIONAL = ("ram_gb", "utilisation", "pue")
+NOTHING = "no device is left to estimate: name a gpu with n_gpu of 1 or more, or a cpu with n_cpu of 1 or more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,25 @@ class Scenario:
         return cls(**given, work=work, start=start)
 
     def __post_init__(self) -> None:
-        for name, (lowest, highest, words) in LIMITS.items():
+        for name, (lowest, highest, _) in LIMITS.items():
             value = getattr(self, name)
             if value is None and name in OPTIONAL:
                 continue
             if not _is_number(value) or not lowest <= value <= highest:
-                raise ValueError(f"{name}={value!r} is not possible; it must be {words}")
+                raise ValueError(impossible(name, value))
         if self.boundary not in BOUNDARIES:
             raise ValueError(f"boundary={self.boundary!r} is not known; it must be 'devices' or 'wall'")
+        if not (self.gpu and self.n_gpu) and not (self.cpu and self.n_cpu):
+            raise ValueError(NOTHING)
         for name in ("gpu", "cpu", "region"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value.strip()):
                 raise ValueError(f"{name}={value!r} is no name; write it as text, or None where there is none")
+
+
+def impossible(name: str, value: object) -> str:
+    """The sentence about a number that cannot be: field, value, and what is allowed."""
+    return f"{name}={value!r} is not possible; it must be {LIMITS[name][2]}"
 
 
 def moment(start: datetime | str | None) -> datetime | None:

@@ -1,0 +1,190 @@
+"""An estimate: four ranges, every assumption behind them, and the one that the range hangs on most."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from jupyter_carbon.estimate.outcome import Ingredients, outcome
+from jupyter_carbon.model import Interval
+from jupyter_carbon.units import energy_text, mass_text, range_text, volume_text
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """One thing the estimate stands on: `value` in `unit`, whose it is, and whether the user gave it."""
+
+    name: str
+    value: Interval | str
+    unit: str
+    source: str
+    given: bool
+
+    @property
+    def text(self) -> str:
+        """The value in words, with its range."""
+        if isinstance(self.value, str):
+            return self.value
+        low, likely, high = (f"{end:.3g}" for end in (self.value.low, self.value.likely, self.value.high))
+        number = likely if low == high else f"{likely} ({low} – {high})"
+        return f"{number} {self.unit}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run is expected to cost: energy at the facility's meter, grams, making and water, 5, 50 and 95 %.
+
+    `water_site_l` evaporates at the building, `water_grid_l` at the power plants; `water_l` is both.  `power_w` is the
+    draw at the chosen boundary, before the building's overhead.
+    """
+
+    energy_kwh: Interval
+    operational_kgco2e: Interval
+    embodied_kgco2e: Interval
+    water_l: Interval
+    water_site_l: Interval
+    water_grid_l: Interval
+    power_w: Interval
+    hours: float
+    assumptions: tuple[Assumption, ...]
+    ingredients: Ingredients[Interval] = field(repr=False, compare=False)
+
+    @property
+    def dominant(self) -> str:
+        """The name of the assumption whose range, if it were known exactly, would narrow the grams' range most."""
+        gains = spread_gains(self.ingredients)
+        field_name = max(gains, key=lambda name: gains[name], default="")
+        return NAMES.get(field_name, "none: every number was given")
+
+    def scaled(self, factor: float) -> Estimate:
+        """So many of the same run, or a part of it."""
+        return replace(
+            self,
+            energy_kwh=self.energy_kwh.scaled(factor),
+            operational_kgco2e=self.operational_kgco2e.scaled(factor),
+            embodied_kgco2e=self.embodied_kgco2e.scaled(factor),
+            water_l=self.water_l.scaled(factor),
+            water_site_l=self.water_site_l.scaled(factor),
+            water_grid_l=self.water_grid_l.scaled(factor),
+            hours=self.hours * factor,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, intervals as ``{"low", "likely", "high"}``."""
+        numbers = {name: asdict(getattr(self, name)) for name in _NUMBERS}
+        assumptions = [
+            {**{key: getattr(each, key) for key in ("name", "unit", "source", "given")}, "value": _plain(each.value)}
+            for each in self.assumptions
+        ]
+        return {**numbers, "hours": self.hours, "dominant": self.dominant, "assumptions": assumptions}
+
+    def __str__(self) -> str:
+        return estimate_text(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(estimate_text(self))
+
+    def _repr_html_(self) -> str:
+        return estimate_html(self)
+
+
+_NUMBERS = (
+    "energy_kwh",
+    "operational_kgco2e",
+    "embodied_kgco2e",
+    "water_l",
+    "water_site_l",
+    "water_grid_l",
+    "power_w",
+)
+
+# What an ingredient is called in the list of assumptions.
+NAMES = {
+    "gpu_w": "GPU draw",
+    "gpu_idle": "GPU idle",
+    "gpu_rated_w": "GPU rating",
+    "cpu_w": "CPU draw",
+    "cpu_idle": "CPU idle",
+    "cpu_rated_w": "CPU rating",
+    "cpu_curve": "CPU load curve",
+    "host_w": "host",
+    "ram_w_per_gb": "memory draw",
+    "ram_gb": "memory",
+    "wall_factor": "wall factor",
+    "wall_base_w": "wall base",
+    "pue": "PUE",
+    "intensity_g_per_kwh": "grid intensity",
+    "hour_of_year": "hours of the run",
+    "runtime": "runtime",
+}
+
+
+def spread_gains(given: Ingredients[Interval]) -> dict[str, float]:
+    """By ingredient, how much narrower (in logarithm) the range of the grams were if it alone were known exactly."""
+    whole = _log_width(outcome(given).operational_kgco2e)
+    gains = {}
+    for name, belief in given.uncertain().items():
+        closed = replace(given, **{name: Interval.exact(belief.likely)})
+        gains[name] = whole - _log_width(outcome(closed).operational_kgco2e)
+    return {name: gain for name, gain in gains.items() if gain > 0.0}
+
+
+def _log_width(interval: Interval) -> float:
+    """High over low, less one: zero for a number that is exact, and for zero itself."""
+    return (interval.high - interval.low) / interval.likely if interval.likely > 0.0 else 0.0
+
+
+def _plain(value: Interval | str) -> Any:
+    return value if isinstance(value, str) else asdict(value)
+
+
+def headline(estimate: Estimate) -> list[tuple[str, str, str]]:
+    """What, how much, and the range, in this order: energy, grams, making, water."""
+    rows = [
+        ("energy", energy_text(estimate.energy_kwh.likely, "assumed"), range_text(estimate.energy_kwh, "kWh")),
+        ("operational CO₂e", *_mass(estimate.operational_kgco2e)),
+        ("making the hardware", *_mass(estimate.embodied_kgco2e)),
+        ("water", volume_text(estimate.water_l.likely, "assumed"), range_text(estimate.water_l, "l")),
+    ]
+    site, grid = (volume_text(each.likely, "assumed") for each in (estimate.water_site_l, estimate.water_grid_l))
+    return [*rows, ("  of it on site / at power plants", f"{site} / {grid}", "")]
+
+
+def _mass(mass_kg: Interval) -> tuple[str, str]:
+    return mass_text(mass_kg.likely * 1000.0, "assumed"), range_text(mass_kg, "kg")
+
+
+def estimate_text(estimate: Estimate) -> str:
+    """The estimate in lines: numbers, what the range hangs on, and every assumption with its source."""
+    lines = [f"{what:<34}{much:>22}   {span}".rstrip() for what, much, span in headline(estimate)]
+    lines.append(f"The range hangs most on: {estimate.dominant}")
+    lines.append("Assumptions (* given by you):")
+    lines += [
+        f" {'*' if each.given else ' '} {each.name:<22} {each.text:<34} {each.source}".rstrip()
+        for each in estimate.assumptions
+    ]
+    return "\n".join(lines)
+
+
+def estimate_html(estimate: Estimate) -> str:
+    """The same as tables that need no script."""
+    numbers = "".join(
+        f"<tr><th style='text-align:left'>{_safe(what)}</th><td>{_safe(much)}</td><td>{_safe(span)}</td></tr>"
+        for what, much, span in headline(estimate)
+    )
+    assumptions = "".join(
+        f"<tr><td style='text-align:left'>{_safe(each.name)}</td><td style='text-align:left'>{_safe(each.text)}</td>"
+        f"<td>{'you' if each.given else 'assumed'}</td><td style='text-align:left'>{_safe(each.source)}</td></tr>"
+        for each in estimate.assumptions
+    )
+    return (
+        f"<table><thead><tr><th></th><th>likely</th><th>5 – 95 %</th></tr></thead><tbody>{numbers}</tbody></table>"
+        f"<p>The range hangs most on: <b>{_safe(estimate.dominant)}</b></p>"
+        f"<details><summary>{len(estimate.assumptions)} assumptions</summary><table><thead><tr><th>what</th>"
+        f"<th>value</th><th>by</th><th>source</th></tr></thead><tbody>{assumptions}</tbody></table></details>"
+    )
+
+
+def _safe(text: str) -> str:
+    return html.escape(text)
