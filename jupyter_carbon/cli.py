@@ -147,11 +147,18 @@ def _run(options: argparse.Namespace) -> int:
     if options.ledger:
         environment["JUPYTER_CARBON_LEDGER"] = str(Path(options.ledger).absolute())
     loads_itself = any("load_ext jupyter_carbon" in cell.source for cell in notebook.cells if cell.cell_type == "code")
-    arguments = [] if loads_itself else ["--InteractiveShellApp.extra_extensions=jupyter_carbon"]
-    client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(path.parent)}})
+    arguments = ["--IPKernelApp.log_level=ERROR"]  # what kernels warn of at their start is not about this notebook
+    if not loads_itself:
+        arguments.append("--InteractiveShellApp.extra_extensions=jupyter_carbon")
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        extra_arguments=arguments,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
     failed = None
     try:
-        with client.setup_kernel(env=environment, extra_arguments=arguments):
+        with client.setup_kernel(env=environment):
             for index, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, index)
     except CellExecutionError as err:

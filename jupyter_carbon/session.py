@@ -16,10 +16,11 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from jupyter_carbon.boundary import Boundary
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
 from jupyter_carbon.ledger import default_path
@@ -54,16 +55,15 @@ GIVEN_PUE = Interval(0.98, 1.0, 1.02)
 """A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""
 
 
-@dataclass(slots=True)
 class Cell:
     """A run that is being metered, or has been: its window and status are there once it has ended."""
 
-    run: CellRun
-    region: str | None
-    running: Running
-    context: Context
-    window: Window | None = None
-    status: Status = "ok"
+    __slots__ = ("context", "region", "run", "running", "status", "window")
+
+    def __init__(self, run: CellRun, region: str | None, running: Running, context: Context) -> None:
+        self.run, self.region, self.running, self.context = run, region, running, context
+        self.window: Window | None = None
+        self.status: Status = "ok"
 
 
 class Session:
@@ -100,6 +100,7 @@ class Session:
         self.warnings: list[str] = list(settings.fill_from(environ))
         self.id = run_id()
         self.closed = False
+        self.boundary = Boundary()
         self.notebook = environ.get("JPY_SESSION_NAME")
         self._root, self._environ, self._pid = root, environ, os.getpid()
         self._running: list[Cell] = []
@@ -120,7 +121,7 @@ class Session:
         self.ledger_path = _ledger_path(settings)
         self._journal = self._open_journal() if recording else None
         self._ledger: Ledger | None = None
-        self._ticker = Ticker(self._tick, self._has_work, first=self._warm_up)
+        self._ticker = Ticker(self._tick, self._has_work, first=self._warm_up, boundary=self.boundary)
         if not self._ticker.start():
             self.warnings.append("threads cannot be started here: cells are metered at their edges only")
         ours = weakref.ref(self)
@@ -174,9 +175,7 @@ class Session:
             window = replace(window, flags=window.flags + flags)
         cell.window, cell.status = window, status
         context = self.context(cell.region)
-        if (
-            context is not cell.context
-        ):  # a GPU has joined, or the settings have changed: the run is told with the new one
+        if context is not cell.context:  # a GPU has joined, or the settings have changed: told with the new one
             self._write_begin(cell.run, context)
             cell.context = context
         if self._journal is not None:
@@ -236,6 +235,7 @@ class Session:
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
             ledger,
             *(Finding("warning", "problem", text) for text in self.warnings),
+            *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
 
     def reconfigure(self) -> None:
@@ -383,3 +383,5 @@ def _forget(ours: weakref.ref[Session]) -> None:
     if session is not None:
         session.closed = True
         session.settings.metering = False
+        if session._journal is not None:
+            session._journal.abandon()

@@ -26,7 +26,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
@@ -61,13 +60,13 @@ class _Known:
     line: bytes
 
 
-@dataclass(slots=True)
 class _Open:
     """A run that began and has not ended."""
 
-    known: _Known
-    begin: bytes
-    checkpoint: bytes = b""
+    __slots__ = ("begin", "checkpoint", "known")
+
+    def __init__(self, known: _Known, begin: bytes) -> None:
+        self.known, self.begin, self.checkpoint = known, begin, b""
 
     def lines(self) -> bytes:
         """All that a new file must know of it."""
@@ -182,9 +181,7 @@ class Journal:
             try:
                 if self._descriptor < 0 or not self._is_in_place():
                     self._begin_file()
-                elif self._size_bytes > self._largest_bytes:
-                    self._move()
-                elif self._waiting or self.trouble:
+                elif not self._move_if_long() and self.trouble is not None:
                     self._write(b"".join(run.lines() for run in self._open.values()) or b"\n")
                 while self._waiting:
                     self._write(self._waiting[0])
@@ -310,21 +307,24 @@ class Journal:
             return descriptor
         raise OSError(f"no new file could be made in {self.folder}")
 
-    def _move(self) -> None:
+    def _move_if_long(self) -> bool:
         """Go on in a new file, and say so in the old one; where that fails, the old one goes on."""
+        if self._size_bytes <= self._largest_bytes:
+            return False
         old, self._descriptor = self._descriptor, -1
         try:
             self._begin_file()
         except OSError as err:
             self._descriptor = old
             log.debug("journal goes on in its long file", exc_info=err)
-            return
+            return False
         try:
-            os.write(old, b'["moved"]\n')
+            os.write(old, b'\n["moved"]\n')  # its last line may be torn
         except OSError as err:
             log.debug("long journal left without its last line", exc_info=err)
         finally:
             os.close(old)
+        return True
 
     def _is_in_place(self) -> bool:
         """Whether our descriptor is still our file, and that file still has a name."""

@@ -263,11 +263,11 @@ class Store:
             with contextlib.closing(_open(self.path, access, wait_s, alone=alone)) as db, db:
                 yield db
         except sqlite3.Error as err:
-            raise _told(err, self.path) from err
+            raise _told(err, self.path, access) from err
 
 
 def _open(path: Path, access: Access, wait_s: float, *, alone: bool) -> sqlite3.Connection:
-    def connect(options: str) -> sqlite3.Connection:
+    def connect(options: str, *, alone: bool) -> sqlite3.Connection:
         db = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=wait_s, isolation_level=None)
         try:
             if alone:
@@ -281,12 +281,16 @@ def _open(path: Path, access: Access, wait_s: float, *, alone: bool) -> sqlite3.
         return db
 
     try:
-        return connect(f"mode={access}")
+        return connect(f"mode={access}", alone=alone)
     except sqlite3.OperationalError as err:
-        if access == "rw" or _is_busy(err) or os.path.exists(f"{path}-wal"):
+        if access == "rw" or _is_busy(err):
             raise
-        # No room or no right for WAL's shared memory (a read-only home, a full disk); without a WAL nobody writes now.
-        return connect("mode=ro&immutable=1")
+        # No room or no right for WAL's shared memory: a full disk, a read-only home.  Without rows in the WAL nobody
+        # writes now; else it is read alone, which needs no such memory.
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists() and wal.stat().st_size > 0:
+            return connect("mode=rw", alone=True)
+        return connect("mode=ro&immutable=1", alone=False)
 
 
 def probe(folder: Path, mode: JournalMode) -> bool:
@@ -325,13 +329,15 @@ def _is_kept_out(second: sqlite3.Connection) -> bool:
     return False
 
 
-def _told(err: sqlite3.Error, path: Path) -> LedgerError:
+def _told(err: sqlite3.Error, path: Path, access: Access) -> LedgerError:
     """SQLite's error in our words.  Python 3.10 has no `sqlite_errorcode`: the class and SQLite's fixed texts tell."""
     text = str(err)
     if _is_busy(err):
         return Busy(f"another program has held {path} for {READ_WAIT_S:.0f} s; try again")
     if type(err) is sqlite3.DatabaseError:  # SQLITE_CORRUPT and SQLITE_NOTADB; other codes have a class of their own
         return Corrupt(f"{path} is damaged ({text})")
+    if access == "ro":
+        return LedgerError(f"{path} cannot be read ({text})")
     return LedgerError(f"{path} takes no rows ({text}); nothing stored is lost, and new rows wait in journals")
 
 

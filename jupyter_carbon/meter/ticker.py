@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+from jupyter_carbon.boundary import Boundary
 
 
 class Ticker:
@@ -22,9 +21,10 @@ class Ticker:
         busy: Callable[[], bool],
         *,
         first: Callable[[], None],
+        boundary: Boundary,
         period_s: float = 1.0,
     ) -> None:
-        self._tick, self._busy, self._first = tick, busy, first
+        self._tick, self._busy, self._first, self._boundary = tick, busy, first, boundary
         self.period_s = period_s
         self._wake = threading.Event()
         self._halt = threading.Event()
@@ -52,7 +52,7 @@ class Ticker:
         self._wake.set()
 
     def _loop(self) -> None:
-        self._first()
+        self._boundary.run(self._first)
         while not self._halt.is_set():
             self._wake.clear()
             self.parked = True
@@ -60,4 +60,4 @@ class Ticker:
                 self._wake.wait()
             self.parked = False
             if not self._halt.wait(self.period_s):
-                self._tick()
+                self._boundary.run(self._tick)

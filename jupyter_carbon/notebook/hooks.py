@@ -7,12 +7,11 @@ threads of their own.  Depth 0 is a ledger row, inner frames are not.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from IPython import version_info
 
 from jupyter_carbon.model import Status
 from jupyter_carbon.notebook.transform import Options, options_of
@@ -21,15 +20,19 @@ from jupyter_carbon.session import Cell, Session
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-log = logging.getLogger("jupyter_carbon")
+COUNTS_FIRST = version_info >= (9, 8)
+"""IPython counts the next cell up before `pre_run_cell` since 9.8, at the cell's end before that (`run_cell_async`)."""
 
 
-@dataclass(slots=True)
 class _Frame:
-    info: ExecutionInfo
-    request: object
-    options: Options | None = None
-    cell: Cell | None = None
+    """One run that has begun and not ended."""
+
+    __slots__ = ("cell", "info", "options", "request")
+
+    def __init__(self, info: ExecutionInfo, request: object) -> None:
+        self.info, self.request = info, request
+        self.options: Options | None = None
+        self.cell: Cell | None = None
 
 
 class Hooks:
@@ -39,7 +42,6 @@ class Hooks:
         self._shell, self.session = shell, session
         self._frames = threading.local()
         self._pid = os.getpid()
-        self._warned = False
 
     def register(self) -> None:
         """From now on every cell is metered."""
@@ -53,22 +55,11 @@ class Hooks:
 
     def pre_run_cell(self, info: ExecutionInfo) -> None:
         """A cell is about to run."""
-        self._guarded(self._begin, info)
+        self.session.boundary.run(lambda: self._begin(info))
 
     def post_run_cell(self, result: ExecutionResult | None) -> None:
         """A cell has run."""
-        self._guarded(self._end, result)
-
-    def _guarded(self, edge: Callable[[Any], None], argument: object) -> None:
-        try:
-            edge(argument)
-        except Exception:
-            log.debug("cell not recorded", exc_info=True)
-            if not self._warned:
-                self._warned = True
-                log.warning(
-                    "jupyter_carbon could not record this cell; %%carbon doctor tells why. Cells run as always."
-                )
+        self.session.boundary.run(lambda: self._end(result))
 
     def _begin(self, info: ExecutionInfo) -> None:
         if os.getpid() != self._pid:
@@ -89,9 +80,14 @@ class Hooks:
             info.raw_cell or "",
             cell_id=getattr(info, "cell_id", None),
             label=options.label,
-            execution_count=self._shell.execution_count,
+            execution_count=self._count(info),
             region=options.region,
         )
+
+    def _count(self, info: ExecutionInfo) -> int:
+        """The number that the user will see: In[n]."""
+        count: int = self._shell.execution_count
+        return count - 1 if COUNTS_FIRST and info.store_history else count
 
     def _request(self) -> object:
         """What asked for the present run: the same for a cell and the runs nested in it, another for the next cell."""

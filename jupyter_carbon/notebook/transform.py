@@ -6,7 +6,6 @@ A magic that ran the cell itself would break `await`, report failed cells as suc
 from __future__ import annotations
 
 import re
-import shlex
 
 from jupyter_carbon.value import value
 
@@ -58,14 +57,10 @@ def options_of(raw_cell: str) -> Options | None:
 
 
 def parse(text: str) -> Options:
-    """The words after `%%carbon`: a label, and options anywhere among its words."""
-    try:
-        words = shlex.split(text)
-    except ValueError:  # a quote without its twin belongs to the label
-        words = text.split()
+    """The words after `%%carbon`: a label, as it is written, and options anywhere among its words."""
     label: list[str] = []
     region, as_json, problem = None, False, None
-    pending = iter(words)
+    pending = iter(text.split())
     for word in pending:
         name, given, value = word.partition("=")
         if name == "--region":

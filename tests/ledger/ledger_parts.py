@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from jupyter_carbon.ledger import run_id
 from jupyter_carbon.model import (
     CarbonIntensity,
@@ -19,6 +21,8 @@ GPU = Domain("gpu", "gpu0", "nvml", "measured", 0.001)
 
 FRANCE = CarbonIntensity(Interval(30, 50, 80), "FR", "France", "lifecycle", "average", "yearly", "a source", 2024)
 BRITAIN = CarbonIntensity(Interval(150, 200, 250), "GB", "Britain", "direct", "average", "yearly", "a source", None)
+
+moments = itertools.count(1_750_000_000.25)
 
 
 def a_context(*, domains: tuple[Domain, ...] = (PACKAGE, MEMORY), intensity: CarbonIntensity = FRANCE) -> Context:
@@ -42,10 +46,13 @@ def a_run(
     name: str | None = None,
     *,
     session_id: str = "session",
-    started_at: float = 1_750_000_000.25,
+    started_at: float | None = None,
     notebook: str | None = "home/analysis.ipynb",
     label: str | None = "a label",
 ) -> CellRun:
+    """A run that begins, unless told when, a second after the one before."""
+    if started_at is None:
+        started_at = next(moments)
     return CellRun(name or run_id(), session_id, "cell-1", notebook, label, 7, started_at, "ab" * 20)
 
 

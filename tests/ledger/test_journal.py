@@ -118,6 +118,20 @@ def test_each_run_keeps_the_context_it_began_with(journal: Journal):
     assert contexts == {"in Paris": paris, "in London": london}
 
 
+def test_a_begin_told_again_takes_the_newer_context(journal: Journal):
+    """A GPU has joined while the cell ran: the run is told with it."""
+    joined = a_context(domains=(PACKAGE, MEMORY, GPU))
+    journal.begin(a_run("one"))
+    journal.checkpoint("one", a_window())
+    journal.context(joined)
+    journal.begin(a_run("one"))
+    journal.end("one", replace(a_window(), energy_j={PACKAGE: 40.0, MEMORY: 4.0, GPU: 100.0}), "ok")
+    (counted,) = Replay(the_path(journal)).read()
+    assert counted.context == joined
+    assert counted.window is not None
+    assert counted.window.energy_j[GPU] == 100.0
+
+
 def test_a_context_is_written_once(journal: Journal):
     context, other = a_context(), replace(a_context(), n_cpu=64)
     for number in range(6):
@@ -323,6 +337,13 @@ def test_a_long_journal_goes_on_in_a_new_file_with_its_open_run(tmp_path: Path):
     assert not any(story.crashed for story in stories)
 
 
+def test_a_session_that_opens_again_writes_a_file_of_its_own(tmp_path: Path):
+    first = Journal.open(tmp_path, "session")
+    first.close()
+    second = Journal.open(tmp_path, "session")
+    assert the_path(second) != the_path(first)
+
+
 def test_a_closed_session_leaves_its_open_run_as_crashed(journal: Journal):
     journal.begin(a_run("open"))
     journal.close()
@@ -351,7 +372,8 @@ while True:
     path = Path(writer.stdout.readline().strip())
     said = [writer.stdout.readline().strip() for _ in range(200)]
     writer.send_signal(signal.SIGKILL)
-    said += writer.communicate()[0].split()
+    said += writer.stdout.read().split()
+    writer.wait()
     told = list(replay(path))
     finished = [record.run.id for record in told if record.status == "ok"]
     assert set(said) <= set(finished)

@@ -73,7 +73,9 @@ def test_what_nobody_counted_is_assumed_and_not_zero(killed):
 
 def test_a_killed_cell_costs_its_last_checkpoint_and_the_part_of_a_second_after_it(killed):
     """40 J in 2 s, of which 20 J idle: ours 10 J idle and 10 J active, then 2.5 J idle of the package unseen."""
-    _, crashed = replay(killed("journal.checkpoint('open', a_window(20.0, 1.0)); journal.checkpoint('open', a_window())\n"))
+    _, crashed = replay(
+        killed("journal.checkpoint('open', a_window(20.0, 1.0)); journal.checkpoint('open', a_window())\n")
+    )
     (package, memory) = crashed.shares
     assert package.energy_j.likely == pytest.approx(22.5)
     assert package.domain.quality == "measured"

@@ -16,7 +16,7 @@ from jupyter_carbon.notebook.transform import Options, options_of, strip_carbon
         ("%%carbon\nx", Options(True)),
         ("%%carbon fit", Options(True, "fit")),
         ("%%carbon load the data --region FR\nx", Options(True, "load the data", "FR")),
-        ("%%carbon --region=aws:eu-west-3 'a  b'\nx", Options(True, "a  b", "aws:eu-west-3")),
+        ("%%carbon --region=aws:eu-west-3 'a  b'\nx", Options(True, "'a b'", "aws:eu-west-3")),
         ("%%carbon --json it's\nx", Options(True, "it's", None, True)),
         ("\n\n  %%carbon fit\nx", Options(True, "fit")),
         ("%%time\n%%carbon fit\nx", Options(True, "fit")),
