@@ -25,7 +25,7 @@ import priors_fit
 from jupyter_carbon import tables
 from jupyter_carbon.estimate import hardware
 from jupyter_carbon.estimate.compose import ingredients
-from jupyter_carbon.estimate.draw import between, package_share
+from jupyter_carbon.estimate.draw import between, cpu_share
 from jupyter_carbon.estimate.machine import Machine, assemble
 from jupyter_carbon.estimate.outcome import Outcome, outcome
 from jupyter_carbon.estimate.priors import Priors, shipped
@@ -70,7 +70,7 @@ def _line(name: str, model: str, error: np.ndarray, rest: str) -> str:
 
 
 def gpu_energy(truth: Path, priors_for: PriorsFor) -> list[Scored]:
-    """Watts per GPU, in share of the rating, of models on known GPUs; once with what is known of the work, once without."""
+    """Watts per GPU of models on known GPUs: once with all that is known of the work, once with its kind alone."""
     known, word_only = Scored("gpu_energy: work known"), Scored("gpu_energy: kind of work only")
     for row in pd.read_csv(truth / "gpu_energy.csv").itertuples():
         spec = _rated(hardware.gpu(row.gpu), row.tdp_w_per_gpu)
@@ -122,13 +122,13 @@ def cpu_load(truth: Path, _: PriorsFor) -> list[Scored]:
         own = part.set_index("load_nominal_pct").rapl_w
         for row in part.itertuples():
             load, tdp_w = row.load_nominal_pct / 100, row.tdp_w_total
-            shares = package_share(Interval.exact(load), rows["idle"], rows["full"], curve)
+            shares = cpu_share(Interval.exact(load), rows["idle"], rows["full"], curve)
             others = {name: peer(load, tdp_w, model) for name, peer in peers.CPU_MODELS.items()}
             plain.add(row.rapl_w, shares.scaled(tdp_w), **others)
             if 0 < load < 1:
                 minute = shipped()("metered", ("cpu",)).belief
                 idle_w, full_w = (minute.scaled(float(own[at])) for at in (own.index.min(), own.index.max()))
-                calibrated.add(row.rapl_w, package_share(Interval.exact(load), idle_w, full_w, curve))
+                calibrated.add(row.rapl_w, cpu_share(Interval.exact(load), idle_w, full_w, curve))
     return [plain, calibrated]
 
 
@@ -160,7 +160,7 @@ def wall_meter(truth: Path, priors_for: PriorsFor) -> list[Scored]:
 
 def _plug_kwh(row: object, work: Workload, priors: Priors) -> Interval:
     box = assemble(hardware.gpu(row.gpu_model), hardware.cpu(row.cpu_model), work, 1, priors)
-    return _run(box, Scenario(gpu=row.gpu_model, cpu=row.cpu_model, hours=row.duration_s / 3600)).energy_kwh
+    return _run(box, Scenario(gpu=row.gpu_model, cpu=row.cpu_model, hours=row.duration_s / 3600)).energy_kwh.interval()
 
 
 def published(truth: Path, _: PriorsFor) -> list[Scored]:
@@ -183,7 +183,7 @@ def published(truth: Path, _: PriorsFor) -> list[Scored]:
             boundary="wall" if whole else "devices",
         )
         box = assemble(spec, None, Workload("training"), count, shipped())
-        mwh = _run(box, scenario).energy_kwh.scaled(1e-3)
+        mwh = _run(box, scenario).energy_kwh.interval().scaled(1e-3)
         factor = 1.0 if math.isnan(row.pue) else row.pue
         scored.add(
             row.reported_mwh,
@@ -206,7 +206,7 @@ def specpower(truth: Path, _: PriorsFor) -> list[Scored]:
         spec = hardware.cpu(row.cpu)
         gb = row.memory_gb if row.memory_gb / row.chips >= 4 else 4.0 * row.cores  # "1" stands for a terabyte in places
         for load, truth_w in ((1.0, row.w_100), (0.0, row.w_idle)):
-            shares = package_share(
+            shares = cpu_share(
                 Interval.exact(load),
                 shipped()("idle", spec.classes).belief,
                 shipped()("full", spec.classes).belief,
@@ -215,7 +215,7 @@ def specpower(truth: Path, _: PriorsFor) -> list[Scored]:
             box = replace(
                 assemble(None, replace(spec, chassis="server"), None, 0, shipped()), cpu_w=shares * spec.rated_w
             )
-            watts = _run(box, Scenario(cpu=row.cpu, n_cpu=row.chips, ram_gb=gb, hours=1.0)).wall_w
+            watts = _run(box, Scenario(cpu=row.cpu, n_cpu=row.chips, ram_gb=gb, hours=1.0)).wall_w.interval()
             scored = (full if row.year >= 2017 else old) if load else idle
             if load or row.year >= 2017:
                 scored.add(truth_w, watts, **({"rated power": found.tdp_w * row.chips} if load else {}))
@@ -249,7 +249,7 @@ def exact_cases(truth: Path) -> Iterator[str]:
     yield f"pepr_cases: {len(cases)} rows x 4 scores, largest difference {worst:.1e}"
 
 
-def _run(box: Machine, scenario: Scenario) -> Outcome[Interval]:
+def _run(box: Machine, scenario: Scenario) -> Outcome:
     return outcome(ingredients(box, None, scenario))
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
+from jupyter_carbon.estimate.belief import Belief
 from jupyter_carbon.estimate.outcome import Ingredients, Outcome, outcome
-from jupyter_carbon.model import ONE, ZERO, Interval
 from jupyter_carbon.power.counter import FaultLog, WrappingCounter
 
 NAN = math.nan
@@ -36,7 +37,7 @@ def codecarbon_load(load: float, tdp_w: float) -> float:
 def teads(load: float, full_w: float) -> float:
     """Straight lines through 12, 32, 75 and 102 % of the rating at 0, 10, 50 and 100 % load."""
     points = [(0.0, 0.12), (0.1, 0.32), (0.5, 0.75), (1.0, 1.02)]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if load <= x1:
             return full_w * (y0 + (y1 - y0) * (load - x0) / (x1 - x0))
     return full_w * points[-1][1]
@@ -114,13 +115,14 @@ def reproduce(peer: str, case: str, formula: str, unit: str, i: Mapping[str, Any
     return None
 
 
-def chain(gpu_w: float, hours: float, pue: float, g_per_kwh: float, **more: Any) -> Outcome[Any]:
+def chain(gpu_w: float, hours: float, pue: float, g_per_kwh: float, **more: Any) -> Outcome:
     """Our chain with everything exact: no wall factor, no base, no host."""
-    exactly = {name: ZERO for name in Ingredients.__annotations__}
-    exactly |= dict.fromkeys(("runtime", "wall_factor", "pue", "hour_of_year", "life_years", "fleet_use"), ONE)
+    names = set(Ingredients.__annotations__) - {"hours", "n_gpu", "n_cpu", "utilisation", "ram_gb_given", "pue_given"}
+    exactly = dict.fromkeys(names - {"cpu_follows", "at_wall", "gpus_per_machine"}, Belief(0.0))
+    ones = ("runtime", "learned", "wall_factor", "pue", "hour_of_year", "life_years", "fleet_use")
     numbers = {"hours": hours, "n_gpu": 1.0, "n_cpu": 0.0, "utilisation": NAN, "ram_gb_given": 0.0, "pue_given": pue}
     numbers |= {"cpu_follows": 0.0, "at_wall": 0.0, "gpus_per_machine": 8.0}
-    beliefs = {"gpu_w": Interval.exact(gpu_w), "intensity_g_per_kwh": Interval.exact(g_per_kwh)}
+    beliefs = {**dict.fromkeys(ones, Belief(1.0)), "gpu_w": Belief(gpu_w), "intensity_g_per_kwh": Belief(g_per_kwh)}
     return outcome(Ingredients(**{**exactly, **numbers, **beliefs, **more}))
 
 
@@ -135,9 +137,9 @@ def _green_algorithms(unit: str, i: Mapping[str, Any]) -> float | None:
         i["g_per_kwh"],
         n_gpu=float(i["n_gpus"]),
         n_cpu=float(i["n_cores"]),
-        cpu_w=Interval.exact(i["w_per_core"] * i["usage"]),
+        cpu_w=Belief(i["w_per_core"] * i["usage"]),
         ram_gb_given=float(i["memory_gb"]),
-        ram_w_per_gb=Interval.exact(0.3725),
+        ram_w_per_gb=Belief(0.3725),
     )
     return run.energy_kwh.likely if unit == "kWh" else run.operational_kgco2e.likely * 1000
 
@@ -158,9 +160,9 @@ def _carbonifer(unit: str, i: Mapping[str, Any]) -> float | None:
         i["pue"],
         0.0,
         n_cpu=float(i["vcpus"]),
-        cpu_w=Interval.exact(low + i["avg_cpu_use"] * (high - low)),
+        cpu_w=Belief(low + i["avg_cpu_use"] * (high - low)),
         ram_gb_given=i["memory_mb"] / 1024,
-        ram_w_per_gb=Interval.exact(i["mem_w_per_gb"]),
+        ram_w_per_gb=Belief(i["mem_w_per_gb"]),
     )
     return run.energy_kwh.likely * 1000
 

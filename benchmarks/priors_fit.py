@@ -239,15 +239,12 @@ def main(argv: Sequence[str] | None = None, *, write: Callable[[str], None] = pr
     parser.add_argument("--truth", type=Path, required=True)
     for samples in collect(parser.parse_args(argv).truth):
         prior = fit(samples)
-        line = prior.line
-        known = (
-            f"{line.measure},{line.ref:.2g},{line.smallest:.2g},{line.largest:.2g},{show(line.at_ref)},{line.per_doubling:.2f}"
-            if line
-            else ""
-        )
-        write(
-            f"{prior.quantity},{prior.device},{prior.workload} rows={len(samples.share)} groups={len(set(samples.group))} [{show(prior.belief)}] {known}"
-        )
+        line, groups = prior.line, len(set(samples.group))
+        row = [prior.quantity, prior.device, prior.workload, show(prior.belief), f"rows={len(samples.share)}"]
+        if line is not None:
+            row += [line.measure, f"{line.ref:.2g}", f"{line.smallest:.2g}", f"{line.largest:.2g}"]
+            row += [show(line.at_ref), f"{line.per_doubling:.2f}"]
+        write(",".join([*row, f"groups={groups}"]))
 
 
 if __name__ == "__main__":

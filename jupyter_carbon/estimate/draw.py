@@ -5,11 +5,11 @@ Pure, for one device or a column of them; the numbers come from the priors table
 
 from __future__ import annotations
 
-from jupyter_carbon.estimate.belief import Number, R, propagate
+from jupyter_carbon.estimate.belief import Belief, Number, propagate
 from jupyter_carbon.model import Interval
 
 
-def accelerator_share(utilisation: R, idle: R) -> R:
+def accelerator_share(utilisation: Belief, idle: Belief) -> Belief:
     """Share of its rating that a GPU draws at `utilisation`, 1 being its rated power: a line from `idle` up.
 
     This utilisation is a share of power; NVML's GPU % only says that some kernel was running.
@@ -17,13 +17,18 @@ def accelerator_share(utilisation: R, idle: R) -> R:
     return propagate(lambda u, i: i + u * (1.0 - i), utilisation, idle)
 
 
-def package_share(busy: R, idle: R, full: R, curve: R) -> R:
+def package_share(busy: Belief, idle: Belief, full: Belief, curve: Belief) -> Belief:
     """Share of its rating that a CPU package draws while the share `busy` of its logical CPUs works.
 
     ``idle + (full - idle) * (1 - (1 - busy) ** curve)``: the first busy threads cost most, as they wake the package
     and clock highest.  `curve` is 1 for load spread thinly over all cores, 2 and more for few full threads.
     """
     return propagate(between, idle, full, busy, curve)
+
+
+def cpu_share(busy: Interval, idle: Interval, full: Interval, curve: Interval) -> Interval:
+    """:func:`package_share` of one package."""
+    return package_share(*(Belief.of(each) for each in (busy, idle, full, curve))).interval()
 
 
 def between(idle_w: Number, full_w: Number, busy: Number, curve: Number = 1.0) -> Number:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from jupyter_carbon import tables
 from jupyter_carbon.estimate import hardware
-from jupyter_carbon.estimate.draw import package_share, under_limit
+from jupyter_carbon.estimate.draw import cpu_share, under_limit
 from jupyter_carbon.estimate.hardware import Chassis
 from jupyter_carbon.estimate.priors import Prior, Priors
 from jupyter_carbon.estimate.workload import Workload
@@ -101,7 +101,7 @@ def assemble(
         full = ask("cpu full", "full", cpu.classes).belief
         cpu_curve = ask("cpu curve", "curve", ("",)).belief
         packed = ask("cpu lay", "curve", ("packed",)).belief
-        cpu_w, cpu_rated = package_share(busy, cpu_idle, full, packed) * cpu.rated_w, cpu.rated_w
+        cpu_w, cpu_rated = cpu_share(busy, cpu_idle, full, packed) * cpu.rated_w, cpu.rated_w
         if chassis == "server":  # a desktop's or laptop's report has its CPU and memory in it
             cpu_kg = ask("cpu making", "embodied", ("cpu",)).belief
             ram_kg = ask("memory making", "embodied", ("memory",)).belief

@@ -7,12 +7,12 @@ on lines of their own.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Generic
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
-from jupyter_carbon.estimate.belief import Number, R, exact, is_exact, is_known, number_where, propagate, total, where
+from jupyter_carbon.estimate.belief import Belief, Number, is_any, is_known, number_where, propagate, total, where
 from jupyter_carbon.estimate.draw import accelerator_share, package_share
 
 HOURS_PER_YEAR = 8760.0
@@ -21,12 +21,13 @@ HOURS_OF_WEATHER = 168.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients(Generic[R]):
+class Ingredients:
     """Everything that an outcome hangs on.  NaN in `utilisation`, `ram_gb_given` and `pue_given` means: not given.
 
     `gpu_w` and `cpu_w` are per device under the work, `host_w` is CPU, memory and fans of an unnamed host per GPU,
-    `wall_base_w` per machine, `runtime` the doubt about `hours` as a factor.  `cpu_follows` says whether a given utilisation is the CPU's too, `at_wall` whether the
-    boundary is the wall.  `water_site_l_per_kwh` is per kWh of the machines, `water_grid_l_per_kwh` of the facility.
+    `wall_base_w` per machine.  `runtime` is the doubt about `hours` as a factor, `learned` what earlier runs taught
+    about the energy.  `cpu_follows` says whether a given utilisation is the CPU's too, `at_wall` whether the boundary
+    is the wall.  `water_site_l_per_kwh` is per kWh of the machines, `water_grid_l_per_kwh` of the facility.
     """
 
     hours: Number
@@ -38,61 +39,65 @@ class Ingredients(Generic[R]):
     cpu_follows: Number
     at_wall: Number
     gpus_per_machine: Number
-    runtime: R
-    gpu_w: R
-    gpu_idle: R
-    gpu_rated_w: R
-    cpu_w: R
-    cpu_idle: R
-    cpu_rated_w: R
-    cpu_curve: R
-    host_w: R
-    ram_w_per_gb: R
-    ram_gb: R
-    wall_factor: R
-    wall_base_w: R
-    pue: R
-    intensity_g_per_kwh: R
-    hour_of_year: R
-    water_site_l_per_kwh: R
-    water_grid_l_per_kwh: R
-    gpu_kgco2e: R
-    cpu_kgco2e: R
-    ram_kgco2e_per_gb: R
-    machine_kgco2e: R
-    host_kgco2e: R
-    life_years: R
-    fleet_use: R
+    runtime: Belief
+    learned: Belief
+    gpu_w: Belief
+    gpu_idle: Belief
+    gpu_rated_w: Belief
+    cpu_w: Belief
+    cpu_idle: Belief
+    cpu_rated_w: Belief
+    cpu_curve: Belief
+    host_w: Belief
+    ram_w_per_gb: Belief
+    ram_gb: Belief
+    wall_factor: Belief
+    wall_base_w: Belief
+    pue: Belief
+    intensity_g_per_kwh: Belief
+    hour_of_year: Belief
+    water_site_l_per_kwh: Belief
+    water_grid_l_per_kwh: Belief
+    gpu_kgco2e: Belief
+    cpu_kgco2e: Belief
+    ram_kgco2e_per_gb: Belief
+    machine_kgco2e: Belief
+    host_kgco2e: Belief
+    life_years: Belief
+    fleet_use: Belief
 
-    def uncertain(self) -> dict[str, R]:
-        """The ingredients that have a range, by name."""
-        found = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {name: value for name, value in found if hasattr(value, "likely") and not is_exact(value)}
+    def beliefs(self) -> dict[str, Belief]:
+        """The ingredients that are believed rather than counted, by name."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in found.items() if isinstance(value, Belief)}
+
+    def with_beliefs(self, **beliefs: Belief) -> Ingredients:
+        """The same but for these."""
+        changed: Any = beliefs
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[R]):
+class Outcome:
     """What a run costs; `devices_w` and `wall_w` are powers, `energy_kwh` is at the facility's meter."""
 
-    devices_w: R
-    wall_w: R
-    energy_kwh: R
-    operational_kgco2e: R
-    embodied_kgco2e: R
-    water_site_l: R
-    water_grid_l: R
+    devices_w: Belief
+    wall_w: Belief
+    energy_kwh: Belief
+    operational_kgco2e: Belief
+    embodied_kgco2e: Belief
+    water_site_l: Belief
+    water_grid_l: Belief
 
 
-def outcome(given: Ingredients[R]) -> Outcome[R]:
+def outcome(given: Ingredients) -> Outcome:
     """The whole chain."""
     devices_w = devices(given)
     machines = _machines(given)
     at_wall = given.at_wall > 0.0
-    wall_w = where(
-        at_wall, total(devices_w * given.wall_factor, given.wall_base_w.scaled(machines)), devices_w
-    )
-    pue = where(is_known(given.pue_given), exact(given.pue_given, given.pue), given.pue)
-    site_kwh = wall_w.scaled(given.hours / 1000.0) * given.runtime
+    wall_w = where(at_wall, total(devices_w * given.wall_factor, given.wall_base_w.scaled(machines)), devices_w)
+    pue = where(is_known(given.pue_given), Belief(given.pue_given), given.pue)
+    site_kwh = wall_w.scaled(given.hours / 1000.0) * given.runtime * given.learned
     energy_kwh = site_kwh * pue
     return Outcome(
         devices_w=devices_w,
@@ -105,28 +110,28 @@ def outcome(given: Ingredients[R]) -> Outcome[R]:
     )
 
 
-def devices(given: Ingredients[R]) -> R:
+def devices(given: Ingredients) -> Belief:
     """Watts of all devices together.  Devices of one kind err together, different kinds do not."""
     gpu_w, cpu_w, used = given.gpu_w, given.cpu_w, given.utilisation
     stated = is_known(used)
-    if np.any(stated):
-        share = accelerator_share(exact(number_where(stated, used, 0.0), gpu_w), given.gpu_idle)
+    if is_any(stated):
+        share = accelerator_share(Belief(number_where(stated, used, 0.0)), given.gpu_idle)
         gpu_w = where(stated, share * given.gpu_rated_w, gpu_w)
         followed = stated & (given.cpu_follows > 0.0)
-        if np.any(followed):
-            busy, full = exact(number_where(followed, used, 0.0), cpu_w), exact(1.0, cpu_w)
+        if is_any(followed):
+            busy, full = Belief(number_where(followed, used, 0.0)), Belief(1.0)
             share = package_share(busy, given.cpu_idle, full, given.cpu_curve)
             cpu_w = where(followed, share * given.cpu_rated_w, cpu_w)
     host_w = given.host_w.scaled(number_where(given.n_cpu > 0.0, given.n_gpu, 0.0))
     ram_gb = given.ram_gb.scaled(given.n_cpu)
     known_gb = is_known(given.ram_gb_given)
-    if np.any(known_gb):
-        ram_gb = where(known_gb, exact(number_where(known_gb, given.ram_gb_given, 0.0), ram_gb), ram_gb)
+    if is_any(known_gb):
+        ram_gb = where(known_gb, Belief(number_where(known_gb, given.ram_gb_given, 0.0)), ram_gb)
     ram_w = ram_gb * given.ram_w_per_gb.scaled(number_where(host_w.likely > 0.0, 0.0, 1.0))  # a host has its memory
     return total(gpu_w.scaled(given.n_gpu), cpu_w.scaled(given.n_cpu), ram_w, host_w)
 
 
-def hours_of_grid(given: Ingredients[R]) -> R:
+def hours_of_grid(given: Ingredients) -> Belief:
     """How far the grid of these hours may lie from its year: as single hours do for up to a week, less for longer runs,
     as weeks average out."""
     left = averaging(given.hours)
@@ -140,7 +145,7 @@ def averaging(hours: Number) -> Number:
     return math.sqrt(min(1.0, HOURS_OF_WEATHER / max(hours, 1.0)))
 
 
-def embodied(given: Ingredients[R], machines: Number) -> R:
+def embodied(given: Ingredients, machines: Number) -> Belief:
     """The run's share of making the hardware: its hours over the hours that the hardware is used in its life."""
     ram_gb = number_where(is_known(given.ram_gb_given), given.ram_gb_given, given.ram_gb.likely * given.n_cpu)
     boxes = number_where(given.n_cpu > 0.0, given.at_wall, 0.0)
@@ -155,7 +160,7 @@ def embodied(given: Ingredients[R], machines: Number) -> R:
     return (made_kg * per_h * given.runtime).scaled(given.hours)
 
 
-def _machines(given: Ingredients[R]) -> Number:
+def _machines(given: Ingredients) -> Number:
     """Boxes with a supply each: as many as hold the GPUs, two CPUs to a box, at least one."""
     if isinstance(given.n_gpu, np.ndarray) or isinstance(given.n_cpu, np.ndarray):
         return np.maximum(np.maximum(np.ceil(given.n_gpu / given.gpus_per_machine), np.ceil(given.n_cpu / 2.0)), 1.0)

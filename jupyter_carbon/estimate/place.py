@@ -70,5 +70,5 @@ def _site_water(code: str, chassis: Chassis) -> tuple[Interval, str]:
     for row in tables.lookup("cloud_regions", code):
         if (wue := tables.number(row, "wue_l_per_kwh")) is not None:
             return Interval(wue / 1.5, wue, wue * 1.5), f"{row['publisher']} {row['wue_year']}, yearly mean of {code}"
-    row = shipped()("wue", ("data centre",))
-    return row.belief, row.source
+    usual = shipped()("wue", ("data centre",))
+    return usual.belief, usual.source

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from jupyter_carbon.estimate.outcome import Ingredients, averaging, outcome
 from jupyter_carbon.estimate.place import place
 from jupyter_carbon.estimate.scenario import Scenario
 from jupyter_carbon.estimate.sheet import Cases, Sheet, cases, errors, product, table
-from jupyter_carbon.model import CarbonError, Interval
+from jupyter_carbon.model import CarbonError
 
 QUANTITIES = ("energy_kwh", "operational_kgco2e", "embodied_kgco2e", "water_l")
 COLUMNS = tuple(f"{quantity}_{end}" for quantity in QUANTITIES for end in ("p5", "p50", "p95"))
@@ -48,12 +47,13 @@ def plan(scenarios: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any
     found["rank"] = pd.arrays.IntegerArray(_rank(numbers[GRAMS]), np.isnan(numbers[GRAMS]))
     found["error"] = texts
     kept = sheet.frame.drop(columns=[name for name in found.columns if name in sheet.frame.columns])
-    return pd.concat([kept, found], axis=1)
+    planned: pd.DataFrame = pd.concat([kept, found], axis=1)
+    return planned
 
 
-def _recipes(distinct: Cases) -> tuple[list[Ingredients[Interval]], list[str | None]]:
+def _recipes(distinct: Cases) -> tuple[list[Ingredients], list[str | None]]:
     """For each combination of names its ingredients, or why there are none (then those of another stand in)."""
-    found: list[Ingredients[Interval] | None] = []
+    found: list[Ingredients | None] = []
     faults: list[str | None] = []
     for names in distinct.names:
         try:
@@ -63,50 +63,49 @@ def _recipes(distinct: Cases) -> tuple[list[Ingredients[Interval]], list[str | N
             found.append(None)
             faults.append(str(err))
     stand_in = next((recipe for recipe in found if recipe is not None), None)
-    return [recipe or stand_in for recipe in found if recipe or stand_in], faults
+    return ([] if stand_in is None else [recipe or stand_in for recipe in found]), faults
 
 
-def _recipe(scenario: Scenario) -> Ingredients[Interval]:
+def _recipe(scenario: Scenario) -> Ingredients:
     box = known_machine(scenario.gpu, scenario.cpu, scenario.work, float(scenario.n_gpu))
     return ingredients(box, place(scenario.region, box.chassis), scenario)
 
 
 class _PerHour:
-    """What an hour of each case costs, as a table: energy, grams, making and water, each by its low end, its likely value
-    and its high end.  Of the grams the ends are logarithms of the spread of the year's figure, and two more rows hold
-    that of the year's hours, since both depend on how long a row runs.
+    """What an hour of each case costs, as a table: energy, grams, making and water, each by low end, likely, high end.
+
+    Of the grams the ends are logarithms of the spread of the year's figure, and two more rows hold that of the year's
+    hours, since both depend on how long a row runs.
     """
 
-    def __init__(self, distinct: Cases, recipes: Sequence[Ingredients[Interval]]) -> None:
+    def __init__(self, distinct: Cases, recipes: Sequence[Ingredients]) -> None:
         self._cases = distinct
-        self._beliefs: dict[str, Belief] = {}
-        self._numbers: dict[str, Array] = {}
-        for each in fields(Ingredients):
-            values = [getattr(recipe, each.name) for recipe in recipes]
-            if isinstance(values[0], Interval):
-                self._beliefs[each.name] = Belief.of(values)
-            elif each.name in ("cpu_follows", "at_wall", "gpus_per_machine", "n_gpu"):
-                self._numbers[each.name] = np.array(values)
+        self._beliefs = {
+            name: Belief.column([getattr(recipe, name) for recipe in recipes]) for name in recipes[0].beliefs()
+        }
         self._hour = self._beliefs.pop("hour_of_year")
+        self._numbers = {
+            name: np.array([getattr(recipe, name) for recipe in recipes])
+            for name in ("cpu_follows", "at_wall", "gpus_per_machine", "n_gpu")
+        }
 
     def of(self, which: slice) -> Array:
         """Of these cases."""
         names = self._cases.of_names[which]
         numbers = {name: values[names] for name, values in self._numbers.items()}
         counts = {name: values[which] for name, values in self._cases.counts.items()}
-        found = outcome(
-            Ingredients(
-                hours=1.0,
-                n_gpu=np.where(numbers.pop("n_gpu") > 0.0, counts.get("n_gpu", 1.0), 0.0),
-                n_cpu=counts.get("n_cpu", np.ones(len(names))),
-                utilisation=counts.get("utilisation", math.nan),
-                ram_gb_given=counts.get("ram_gb", math.nan),
-                pue_given=counts.get("pue", math.nan),
-                hour_of_year=Belief(1.0),
-                **numbers,
-                **{name: belief.rows(names) for name, belief in self._beliefs.items()},
-            )
-        )
+        given: dict[str, Any] = {
+            "hours": 1.0,
+            **numbers,
+            "n_gpu": np.where(numbers["n_gpu"] > 0.0, counts.get("n_gpu", 1.0), 0.0),
+            "n_cpu": counts.get("n_cpu", np.ones(len(names))),
+            "utilisation": counts.get("utilisation", math.nan),
+            "ram_gb_given": counts.get("ram_gb", math.nan),
+            "pue_given": counts.get("pue", math.nan),
+            **{name: belief.rows(names) for name, belief in self._beliefs.items()},
+            "hour_of_year": Belief(1.0),
+        }
+        found = outcome(Ingredients(**given))
         energy, grams, made = found.energy_kwh, found.operational_kgco2e, found.embodied_kgco2e
         water, hour = total(found.water_site_l, found.water_grid_l), self._hour.rows(names)
         rows = (
@@ -119,7 +118,7 @@ class _PerHour:
         return cases
 
 
-def _by_row(sheet: Sheet, distinct: Cases, recipes: Sequence[Ingredients[Interval]]) -> Array:
+def _by_row(sheet: Sheet, distinct: Cases, recipes: Sequence[Ingredients]) -> Array:
     """All columns of numbers, one a row of the array."""
     rows, hours, of_row = len(sheet.frame), sheet.hours(), distinct.of_row
     if not recipes or not rows:
@@ -169,4 +168,5 @@ def _rank(grams: Array) -> NDArray[np.int64]:
 def elsewhere(scenario: Mapping[str, Any], regions: Sequence[str]) -> pd.DataFrame:
     """The same run in other places, the least grams first: `scenario` are arguments of :func:`estimate`."""
     same = {name: [value] for name, value in scenario.items() if name != "region" and value is not None}
-    return plan({**same, "region": list(regions)}).sort_values("rank")
+    ranked: pd.DataFrame = plan({**same, "region": list(regions)}).sort_values("rank")
+    return ranked

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from jupyter_carbon.estimate.belief import Belief, total
 from jupyter_carbon.estimate.outcome import Ingredients, outcome
 from jupyter_carbon.model import Interval
 from jupyter_carbon.units import energy_text, mass_text, range_text, volume_text
@@ -48,7 +49,7 @@ class Estimate:
     power_w: Interval
     hours: float
     assumptions: tuple[Assumption, ...]
-    ingredients: Ingredients[Interval] = field(repr=False, compare=False)
+    ingredients: Ingredients = field(repr=False, compare=False)
 
     @property
     def dominant(self) -> str:
@@ -56,19 +57,6 @@ class Estimate:
         gains = spread_gains(self.ingredients)
         field_name = max(gains, key=lambda name: gains[name], default="")
         return NAMES.get(field_name, "none: every number was given")
-
-    def scaled(self, factor: float) -> Estimate:
-        """So many of the same run, or a part of it."""
-        return replace(
-            self,
-            energy_kwh=self.energy_kwh.scaled(factor),
-            operational_kgco2e=self.operational_kgco2e.scaled(factor),
-            embodied_kgco2e=self.embodied_kgco2e.scaled(factor),
-            water_l=self.water_l.scaled(factor),
-            water_site_l=self.water_site_l.scaled(factor),
-            water_grid_l=self.water_grid_l.scaled(factor),
-            hours=self.hours * factor,
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, intervals as ``{"low", "likely", "high"}``."""
@@ -117,22 +105,41 @@ NAMES = {
     "intensity_g_per_kwh": "grid intensity",
     "hour_of_year": "hours of the run",
     "runtime": "runtime",
+    "learned": "earlier runs",
 }
 
 
-def spread_gains(given: Ingredients[Interval]) -> dict[str, float]:
+def told(given: Ingredients, assumptions: tuple[Assumption, ...]) -> Estimate:
+    """The estimate that these ingredients make."""
+    found = outcome(given)
+    return Estimate(
+        energy_kwh=found.energy_kwh.interval(),
+        operational_kgco2e=found.operational_kgco2e.interval(),
+        embodied_kgco2e=found.embodied_kgco2e.interval(),
+        water_l=total(found.water_site_l, found.water_grid_l).interval(),
+        water_site_l=found.water_site_l.interval(),
+        water_grid_l=found.water_grid_l.interval(),
+        power_w=found.wall_w.interval(),
+        hours=float(given.hours),
+        assumptions=assumptions,
+        ingredients=given,
+    )
+
+
+def spread_gains(given: Ingredients) -> dict[str, float]:
     """By ingredient, how much narrower (in logarithm) the range of the grams were if it alone were known exactly."""
-    whole = _log_width(outcome(given).operational_kgco2e)
-    gains = {}
-    for name, belief in given.uncertain().items():
-        closed = replace(given, **{name: Interval.exact(belief.likely)})
-        gains[name] = whole - _log_width(outcome(closed).operational_kgco2e)
+    whole = _width(outcome(given).operational_kgco2e)
+    gains = {
+        name: whole - _width(outcome(given.with_beliefs(**{name: Belief(belief.likely)})).operational_kgco2e)
+        for name, belief in given.beliefs().items()
+        if not belief.is_exact
+    }
     return {name: gain for name, gain in gains.items() if gain > 0.0}
 
 
-def _log_width(interval: Interval) -> float:
-    """High over low, less one: zero for a number that is exact, and for zero itself."""
-    return (interval.high - interval.low) / interval.likely if interval.likely > 0.0 else 0.0
+def _width(belief: Belief) -> float:
+    """From the low to the high end, in logarithms."""
+    return float(belief.down) + float(belief.up)
 
 
 def _plain(value: Interval | str) -> Any:

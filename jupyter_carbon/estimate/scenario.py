@@ -63,9 +63,9 @@ class Scenario:
         if not (self.gpu and self.n_gpu) and not (self.cpu and self.n_cpu):
             raise ValueError(NOTHING)
         for name in ("gpu", "cpu", "region"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, str) and value.strip()):
-                raise ValueError(f"{name}={value!r} is no name; write it as text, or None where there is none")
+            named: object = getattr(self, name)
+            if named is not None and not (isinstance(named, str) and named.strip()):
+                raise ValueError(f"{name}={named!r} is no name; write it as text, or None where there is none")
 
 
 def impossible(name: str, value: object) -> str:
@@ -88,4 +88,4 @@ def moment(start: datetime | str | None) -> datetime | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(float(value))

@@ -1,4 +1,4 @@
-"""The question of a plan, column by column: what was asked, which of it cannot be, and which distinct cases there are."""
+"""The question of a plan, column by column: what was asked, what of it cannot be, which distinct cases there are."""
 
 from __future__ import annotations
 
@@ -135,10 +135,14 @@ def cases(sheet: Sheet) -> Cases:
         if "gpu" in given and 0.0 in n_gpu.values:
             given["gpu"] = _without_gpu(given["gpu"], n_gpu)
     of_names, picks = _distinct([(column.codes, len(column.values)) for column in given.values()], rows)
-    names = [
-        {name: column.values[at] for (name, column), at in zip(given.items(), pick, strict=True)}
-        for pick in np.transpose(picks).tolist()
-    ] if given else [{}]
+    names = (
+        [
+            {name: column.values[at] for (name, column), at in zip(given.items(), pick, strict=True)}
+            for pick in np.transpose(picks).tolist()
+        ]
+        if given
+        else [{}]
+    )
     counts = {name: sheet.fields[name] for name in COUNTS if name in sheet.fields}
     if any(column.is_long for column in counts.values()):
         return Cases(names, of_names, sheet.counts(), None)
@@ -150,6 +154,7 @@ def cases(sheet: Sheet) -> Cases:
 
 def _without_gpu(gpu: Column, n_gpu: Column) -> Column:
     """None of a GPU is no GPU."""
+    assert gpu.codes is not None  # a column of names is never long
     none = n_gpu.numbers()[n_gpu.codes] == 0.0
     return Column([*gpu.values, None], np.where(none, len(gpu.values), gpu.codes))
 

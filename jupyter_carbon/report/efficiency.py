@@ -30,7 +30,9 @@ def pepr(performance: Iterable[float], cost: Iterable[float]) -> list[float]:
     if not costs:
         return []
     least, span = min(costs), max(costs) - min(costs)
-    return [score / (1.0 + ((value - least) / span if span else 0.0)) for score, value in zip(scores, costs, strict=True)]
+    return [
+        score / (1.0 + ((value - least) / span if span else 0.0)) for score, value in zip(scores, costs, strict=True)
+    ]
 
 
 def pareto(frame: pd.DataFrame, cost: str, performance: str) -> pd.DataFrame:
@@ -43,7 +45,8 @@ def pareto(frame: pd.DataFrame, cost: str, performance: str) -> pd.DataFrame:
             raise ValueError(f"column {column!r} is not in the frame; it has: {', '.join(map(str, frame.columns))}")
     candidates = frame.dropna(subset=[cost, performance])
     ordered = candidates.sort_values([cost, performance], ascending=[True, False], kind="stable")
-    return ordered[_unbeaten(ordered[cost].tolist(), ordered[performance].tolist())]
+    kept: pd.DataFrame = ordered[_unbeaten(ordered[cost].tolist(), ordered[performance].tolist())]
+    return kept
 
 
 def _unbeaten(costs: Sequence[Any], performances: Sequence[Any]) -> list[bool]:
