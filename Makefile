@@ -18,7 +18,7 @@ run: .venv/ok
 	if [ -n "$$JC_HEADLESS" ]; then \
 	  cd "$$here" && JUPYTER_CARBON_LEDGER="$$here/ledger.sqlite" jupyter carbon run examples/quickstart.ipynb; \
 	else \
-	  cd "$$here" && jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) examples/quickstart.ipynb; \
+	  cd "$$here" && jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/examples/quickstart.ipynb; \
 	fi
 
 test: .venv/ok $(KERNELS:%=.venvs/%/ok)

@@ -170,7 +170,7 @@ def _tdp(
 
 
 def _rows(chassis: Chassis) -> dict[str, dict[str, str]]:
-    return {row["quantity"]: row for row in tables.rows("chassis") if row["kind"] == chassis}
+    return {row["quantity"]: row for row in tables.lookup("chassis", chassis)}
 
 
 def _interval(row: Mapping[str, str]) -> Interval:

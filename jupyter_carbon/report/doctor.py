@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Literal
 
-from jupyter_carbon.model import Context
+from jupyter_carbon.ledger.book import Ledger
+from jupyter_carbon.model import Context, LedgerError
 from jupyter_carbon.power import PowerSource, Refusal
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.report.summary import COMPONENTS, place
@@ -37,6 +41,25 @@ def examine(
         _of_wall(context),
         _of_place(context),
     )
+
+
+def of_ledger(path: Path, trouble: str | None) -> Finding:
+    """Whether rows can be stored and read there; `trouble` is why they were not, in a session that knows."""
+    try:
+        ledger = Ledger.open(path)
+        next(ledger.records(since=datetime.now(timezone.utc)), None)
+    except (LedgerError, OSError) as err:
+        return Finding("ledger", "problem", str(err))
+    trouble = trouble or ledger.notice or _unwritable(ledger.path)
+    return Finding("ledger", "problem" if trouble else "good", f"{path}{f': {trouble}' if trouble else ''}")
+
+
+def _unwritable(path: Path) -> str | None:
+    """Why no file can be made there, as far as permissions tell."""
+    folder = next(parent for parent in path.parents if parent.exists())
+    if not folder.is_dir():
+        return f"{folder} is not a folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
 
 
 def _of_source(source: PowerSource) -> Finding:
