@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_carbon.estimate.belief import Array
-from jupyter_carbon.estimate.scenario import LIMITS, OPTIONAL, impossible
+from jupyter_carbon.estimate.scenario import LIMITS, NOTHING, OPTIONAL, impossible
 from jupyter_carbon.estimate.workload import Workload
 
 Codes = NDArray[np.int64]
@@ -121,7 +121,21 @@ def errors(sheet: Sheet) -> dict[int, str]:
             for row in np.flatnonzero(wrong[of_row]).tolist():
                 value = column.values[of_row[row]]
                 found.setdefault(row, impossible(name, value if isinstance(value, str) else float(value)))
+    for row in np.flatnonzero(_absent(sheet, "gpu", "n_gpu") & _absent(sheet, "cpu", "n_cpu")).tolist():
+        found.setdefault(row, NOTHING)
     return found
+
+
+def _absent(sheet: Sheet, name: str, count: str) -> NDArray[np.bool_]:
+    """Rows without such a device: none is named, or none is counted."""
+    rows = len(sheet.frame)
+    column, number = sheet.fields.get(name), sheet.fields.get(count)
+    if column is None or column.codes is None:
+        return np.ones(rows, dtype=bool)
+    absent: NDArray[np.bool_] = np.array([value is None for value in column.values], dtype=bool)[column.codes]
+    if number is not None and (number.is_long or 0.0 in number.values):
+        absent |= sheet.counts()[count] == 0.0
+    return absent
 
 
 def cases(sheet: Sheet) -> Cases:

@@ -45,7 +45,7 @@ def pareto(frame: pd.DataFrame, cost: str, performance: str) -> pd.DataFrame:
             raise ValueError(f"column {column!r} is not in the frame; it has: {', '.join(map(str, frame.columns))}")
     candidates = frame.dropna(subset=[cost, performance])
     ordered = candidates.sort_values([cost, performance], ascending=[True, False], kind="stable")
-    kept: pd.DataFrame = ordered[_unbeaten(ordered[cost].tolist(), ordered[performance].tolist())]
+    kept: pd.DataFrame = ordered.loc[_unbeaten(ordered[cost].tolist(), ordered[performance].tolist())]
     return kept
 
 
