@@ -42,7 +42,7 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
-from jupyter_carbon.power.host import Host, wall_model
+from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
 from jupyter_carbon.settings import Carbon
 
 if TYPE_CHECKING:
@@ -185,8 +185,13 @@ class Session:
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
-        self._tell_begin(cell, self.context(region))
-        self.meter.begin(cell.running)
+        try:
+            self._tell_begin(cell, self.context(region))
+            self.meter.begin(cell.running)
+        except Exception:
+            if owner is None:  # a block: nobody comes to end it
+                self._running.remove(cell)
+            raise
         self._ticker.wake()
         return cell
 
@@ -500,25 +505,28 @@ class Session:
         else:
             pue, pue_source = static.pue(place, host.chassis)
         embodied = static.embodied_gco2e_per_h(host.chassis)
+        part = machine_share(host)
+        of_server = "" if part is ONE else f", {part.likely:.1%} of a server for {host.logical_cpus} vCPUs (assumed)"
         water = static.water_l_per_kwh(place)
         idle_share = min(host.cpu_share, 1.0 / self._sessions_here)
         if self._inside_another:
             flags += ("inside-another",)
-        sources = self.meter.sources
+        sources, domains = self.meter.sources, self.meter.domains
+        by_platform = any(domain.device.startswith("psys") for domain in domains)
         return Context(
-            domains=self.meter.domains,
+            domains=domains,
             n_cpu=host.logical_cpus,
             idle_share=idle_share,
             ram_share=1.0 / self._sessions_here,
             idle_w={device: w for source in sources for device, w in source.idle_w.items()},
             power_limit_w={device: w for source in sources for device, w in source.power_limit_w.items()},
             gpus_allotted=tuple(d for source in sources for d in getattr(source, "allotted", ())),
-            wall=wall_model(host),
+            wall=platform_wall_model(host) if by_platform else wall_model(host),
             pue=pue,
             pue_source=pue_source,
             intensity=static.intensity(place),
-            embodied_gco2e_per_h=embodied and embodied[0].scaled(idle_share),
-            embodied_source=embodied and embodied[1],
+            embodied_gco2e_per_h=embodied and (embodied[0] * part).scaled(idle_share),
+            embodied_source=embodied and embodied[1] + of_server,
             water_l_per_kwh=water and water[0],
             water_source=water and water[1],
             flags=flags,

@@ -20,8 +20,9 @@ def load(shell: InteractiveShell) -> None:
     """Meter every cell of `shell` from now on; a second load changes nothing."""
     if CarbonMagics.__name__ in shell.magics_manager.registry:
         return
-    settings = Carbon(parent=shell)
+    settings, refused = Carbon.of(shell)
     session = Session.current(settings)
+    session.warnings += refused
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)
     hooks.register()

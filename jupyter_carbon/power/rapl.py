@@ -229,6 +229,11 @@ class Rapl:
     @classmethod
     def open(cls, host: Host, *, clock: Seconds = time.monotonic, suspended_s: Seconds = suspended_s) -> Rapl:
         """Every package, or none: a socket left out would be a silent part.  Memory where all of it is readable."""
+        if host.is_slice and not host.is_vm:
+            raise SourceUnavailable(
+                f"only {host.logical_cpus} CPUs of the processor are shown here (as lxcfs does), and no CPU time but "
+                "theirs: the counter of the whole processor could not be parted among those who use it"
+            )
         folder = Path(host.environ.get(POWERCAP_SETTING) or host.root / "sys/class/powercap")
         zones = _zones(folder)
         packages, memory = _packages(zones, host), _memory(zones, host)
