@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import lru_cache
 
 from jupyter_carbon.estimate.belief import Belief
-from jupyter_carbon.estimate.machine import Machine, machine
+from jupyter_carbon.estimate.machine import Device, Machine, machine
 from jupyter_carbon.estimate.outcome import Ingredients
 from jupyter_carbon.estimate.place import Place
 from jupyter_carbon.estimate.priors import shipped
@@ -22,7 +22,7 @@ OF_MACHINE = tuple(
 
 
 @lru_cache(maxsize=4096)
-def known_machine(gpu: str | None, cpu: str | None, work: Workload | None, n_gpu: float) -> Machine:
+def known_machine(gpu: Device, cpu: Device, work: Workload | None, n_gpu: float) -> Machine:
     """:func:`machine` with the shipped priors, remembered: names are looked up once."""
     return machine(gpu, cpu, work, n_gpu, shipped())
 
@@ -36,7 +36,6 @@ def ingredients(box: Machine, place: Place | None, scenario: Scenario, runtime: 
         **{name: getattr(box, name) for name in OF_MACHINE},
         "pue": place.pue if place is not None and scenario.boundary == "wall" else ONE,
         "intensity_g_per_kwh": ZERO if place is None else place.intensity.gco2e_per_kwh,
-        "hour_of_year": ONE if place is None else place.hours,
         "water_site_l_per_kwh": ZERO if place is None else place.water_site_l_per_kwh,
         "water_grid_l_per_kwh": ZERO if place is None else place.water_grid_l_per_kwh,
         "life_years": static.LIFE_YEARS,
@@ -52,6 +51,7 @@ def ingredients(box: Machine, place: Place | None, scenario: Scenario, runtime: 
         cpu_follows=float(box.cpu_named),
         at_wall=float(scenario.boundary == "wall"),
         gpus_per_machine=box.gpus_per_machine,
+        hour_of_year=Belief(1.0) if place is None else place.hours.over(scenario.hours),
         **{name: Belief.of(interval) for name, interval in believed.items()},
     )
 

@@ -24,10 +24,10 @@ YOU = "given"
 
 
 def estimate(
-    gpu: str | None = None,
+    gpu: str | HardwareSpec | None = None,
     n_gpu: float = 1,
     *,
-    cpu: str | None = None,
+    cpu: str | HardwareSpec | None = None,
     n_cpu: float = 1,
     ram_gb: float | None = None,
     hours: float = 1.0,
@@ -40,11 +40,11 @@ def estimate(
 ) -> Estimate:
     """What a run would cost, as 5, 50 and 95 % ranges, offline.
 
-    `gpu` and `cpu` are names as people, `lscpu` or NVML write them, of `n_gpu` and `n_cpu` devices (0: none of it);
-    `ram_gb` is reserved memory.  `utilisation` is the share of rated power, 1 being all of it; else `workload` says
-    the kind of work in a word, or as a :class:`Workload` with its batch and parameters.  `region` is FR, US-CA,
-    aws:us-east-1 and the like, the world if not given.  `boundary` is the plug, with the building's overhead
-    (``"wall"``), or ends at the ``"devices"``.
+    `gpu` and `cpu` are names as people, `lscpu` or NVML write them (or specs of your own devices), of `n_gpu` and
+    `n_cpu` devices (0: none of it); `ram_gb` is reserved memory.  `utilisation` is the share of rated power, 1 being
+    all of it; else `workload` says the kind of work in a word, or as a :class:`Workload` with its batch and parameters.
+    `region` is FR, US-CA, aws:us-east-1 and the like, the world if not given; `start` says which hours of its day.
+    `boundary` is the plug, with the building's overhead (``"wall"``), or ends at the ``"devices"``.
 
     Raises `ValueError` for a number that cannot be (it names field, value and range), `UnknownHardware` and
     `UnknownRegion` with near matches.
@@ -71,7 +71,7 @@ def of_scenario(scenario: Scenario) -> Estimate:
     """The estimate of one scenario."""
     gpu = scenario.gpu if scenario.n_gpu else None
     box = known_machine(gpu, scenario.cpu, scenario.work, float(scenario.n_gpu))
-    return of_machine(box, place(scenario.region, box.chassis), scenario)
+    return of_machine(box, place(scenario.region, box.chassis, scenario.start), scenario)
 
 
 def of_machine(
@@ -100,7 +100,9 @@ def estimate_of_work(
     box = known_machine(gpu, scenario.cpu, scenario.work, float(n_gpu))
     source = f"{flop:.3g} operations at a share of the dense peak; a range where mfu is not given"
     doubt = hours.scaled(1.0 / hours.likely)
-    return of_machine(box, place(scenario.region, box.chassis), scenario, runtime=doubt, runtime_source=source)
+    return of_machine(
+        box, place(scenario.region, box.chassis, scenario.start), scenario, runtime=doubt, runtime_source=source
+    )
 
 
 def repeated(one: Estimate, times: Interval, why: str) -> Estimate:
@@ -142,7 +144,7 @@ def assumptions(
     else:
         source = where.pue_source if scenario.boundary == "wall" else "the boundary ends before the building"
         yield Assumption("PUE", given.pue.interval(), "", source, False)
-    yield from _grid(scenario, where)
+    yield from _grid(scenario, where, given)
     yield from _making(box, given)
 
 
@@ -181,15 +183,18 @@ def _memory(scenario: Scenario, box: Machine) -> Iterator[Assumption]:
     yield Assumption("memory draw", box.ram_w_per_gb, "W/GB", box.priors["memory"].source, False)
 
 
-def _grid(scenario: Scenario, where: Place) -> Iterator[Assumption]:
+def _grid(scenario: Scenario, where: Place, given: Ingredients) -> Iterator[Assumption]:
     grid = where.intensity
     how = f"{grid.basis}, {grid.method}, {grid.source}"
+    seen = given.hour_of_year.interval()
+    if scenario.start is not None:
+        yield Assumption("start", scenario.start.isoformat(timespec="minutes"), "", YOU, True)
     given_place = scenario.region is not None
     yield Assumption(
         "region", f"{where.code} ({where.name})", "", YOU if given_place else "no region given", given_place
     )
     yield Assumption("grid intensity", grid.gco2e_per_kwh, "gCO2e/kWh", how, False)
-    yield Assumption("hours of the run", where.hours, "x the year's mean", where.hours_source, False)
+    yield Assumption("hours of the run", seen, "x the year's mean", where.hours.source, False)
     yield Assumption("water on site", where.water_site_l_per_kwh, "l/kWh of machines", where.water_site_source, False)
     yield Assumption("water of electricity", where.water_grid_l_per_kwh, "l/kWh", where.water_grid_source, False)
 

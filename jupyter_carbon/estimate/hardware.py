@@ -6,8 +6,10 @@ A name is matched as people, `lscpu` and NVML write it.  An unknown one raises a
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
@@ -44,8 +46,10 @@ _TURBO_CPU = re.compile(r"core i[579]-1[234]\d{3}k[fs]?\b", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)
-def gpu(name: str) -> HardwareSpec:
+def gpu(name: str | HardwareSpec) -> HardwareSpec:
     """The accelerator, or class of accelerators, of this name; raises `UnknownHardware` with near matches."""
+    if isinstance(name, HardwareSpec):
+        return name
     if (key := _class_of(name, GPU_CLASSES)) is not None:
         return _any_of("gpu", key, GPU_CLASSES[key], shipped())
     spec = tables.gpu(name)
@@ -70,8 +74,10 @@ def gpu(name: str) -> HardwareSpec:
 
 
 @lru_cache(maxsize=1024)
-def cpu(name: str) -> HardwareSpec:
+def cpu(name: str | HardwareSpec) -> HardwareSpec:
     """The CPU, or class of CPUs, of this name; raises `UnknownHardware` with near matches."""
+    if isinstance(name, HardwareSpec):
+        return name
     if (key := _class_of(name, CPU_CLASSES)) is not None:
         return _any_of("cpu", key, CPU_CLASSES[key], shipped())
     spec = tables.cpu(name)
@@ -79,6 +85,38 @@ def cpu(name: str) -> HardwareSpec:
         raise _unknown("cpu", name, (row["model"] for row in tables.rows("cpus")), CPU_CLASSES)
     return cpu_spec(
         spec.model, rated_w=spec.tdp_w, cores=spec.cores, source=f"{spec.publisher} {spec.year} ({spec.licence})"
+    )
+
+
+def own_cpu(idle_w: float, full_w: float, *, name: str = "own CPU", cores: int | None = None) -> HardwareSpec:
+    """A CPU whose package was metered for a minute, idle and with all threads busy.
+
+    That halves the error of an estimate from its name and rating alone.
+    """
+    if not 0.0 < idle_w < full_w < math.inf:
+        raise ValueError(f"idle_w={idle_w!r}, full_w={full_w!r} are not possible; they must be above 0, idle the lower")
+    spec = cpu_spec(name, rated_w=full_w, cores=cores, source="metered by you")
+    minute = shipped()("metered", ("cpu",)).belief
+    return replace(spec, classes=("metered-cpu", "cpu"), idle_w=minute.scaled(idle_w))
+
+
+def own_gpu(rated_w: float, *, name: str = "own GPU", tensor_tflops: float | None = None) -> HardwareSpec:
+    """An accelerator that no table knows, by the power its maker rates it at."""
+    if not 0.0 < rated_w < math.inf:
+        raise ValueError(f"rated_w={rated_w!r} is not possible; it must be greater than 0")
+    return HardwareSpec(
+        component="gpu",
+        name=name,
+        classes=("gpu",),
+        chassis="server",
+        rated_w=Interval.exact(rated_w),
+        idle_w=None,
+        cores=None,
+        memory_gb=None,
+        fp32_tflops=None,
+        tensor_tflops=tensor_tflops,
+        embodied_kgco2e=None,
+        source="given",
     )
 
 
@@ -148,8 +186,8 @@ def _embodied(spec: tables.GpuSpec) -> Interval | None:
     return Interval(spec.embodied_low_kgco2e or likely / 2, likely, spec.embodied_high_kgco2e or likely * 2)
 
 
-def _unknown(component: str, name: str, names: object, classes: Mapping[str, Chassis]) -> UnknownHardware:
-    near = tables.near(name, names)  # type: ignore[arg-type]  # an iterator of names
+def _unknown(component: str, name: str, names: Iterable[str], classes: Mapping[str, Chassis]) -> UnknownHardware:
+    near = tables.near(name, names)
     hint = f"near matches: {', '.join(near)}" if near else "no name is near it"
     return UnknownHardware(
         f"{component}={name!r} is not in the tables; {hint}. A class stands in if you ask for one: {', '.join(classes)}"

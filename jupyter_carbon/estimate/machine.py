@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from jupyter_carbon import tables
 from jupyter_carbon.estimate import hardware
@@ -15,6 +16,8 @@ from jupyter_carbon.estimate.hardware import Chassis
 from jupyter_carbon.estimate.priors import Prior, Priors
 from jupyter_carbon.estimate.workload import Workload
 from jupyter_carbon.model import ZERO, HardwareSpec, Interval
+
+Device: TypeAlias = str | HardwareSpec | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Machine:
     priors: dict[str, Prior]
 
 
-def machine(gpu: str | None, cpu: str | None, work: Workload | None, n_gpu: float, priors: Priors) -> Machine:
+def machine(gpu: Device, cpu: Device, work: Workload | None, n_gpu: float, priors: Priors) -> Machine:
     """The machine with these parts; raises `UnknownHardware`."""
     gpu_spec = None if gpu is None else hardware.gpu(gpu)
     cpu_spec = None if cpu is None else hardware.cpu(cpu)
@@ -97,7 +100,7 @@ def assemble(
             gpu_kg = gpu.embodied_kgco2e or ask("gpu making", "embodied", (kind_of_gpu,)).belief
     if cpu is not None:
         busy = ask("cpu load", "busy", ("host" if on_gpu else "cpu",), kind).for_work(work, 1.0)
-        cpu_idle = ask("cpu idle", "idle", cpu.classes).belief
+        cpu_idle = _idle(cpu, ask("cpu idle", "idle", cpu.classes).belief)
         full = ask("cpu full", "full", cpu.classes).belief
         cpu_curve = ask("cpu curve", "curve", ("",)).belief
         packed = ask("cpu lay", "curve", ("packed",)).belief
@@ -146,9 +149,9 @@ def _chassis(gpu: HardwareSpec | None, cpu: HardwareSpec | None) -> Chassis:
     return "server" if "server" in kinds else "laptop" if "laptop" in kinds else "desktop"
 
 
-def _idle(gpu: HardwareSpec, share: Interval) -> Interval:
-    """The maker's or cloud's own idle figure before the class's."""
-    return share if gpu.idle_w is None else gpu.idle_w.scaled(1.0 / gpu.rated_w.likely)
+def _idle(spec: HardwareSpec, share: Interval) -> Interval:
+    """Its own idle figure before its class's."""
+    return share if spec.idle_w is None else spec.idle_w.scaled(1.0 / spec.rated_w.likely)
 
 
 def _ram(cpu: HardwareSpec, belief: Interval, chassis: Chassis) -> Interval:

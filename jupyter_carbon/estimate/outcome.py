@@ -16,8 +16,6 @@ from jupyter_carbon.estimate.belief import Belief, Number, is_any, is_known, num
 from jupyter_carbon.estimate.draw import accelerator_share, package_share
 
 HOURS_PER_YEAR = 8760.0
-HOURS_OF_WEATHER = 168.0
-"""Wind and frost last for days: hours of one week are taken to err together, those of two weeks not.  Assumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ def outcome(given: Ingredients) -> Outcome:
         devices_w=devices_w,
         wall_w=wall_w,
         energy_kwh=energy_kwh,
-        operational_kgco2e=(energy_kwh * given.intensity_g_per_kwh * hours_of_grid(given)).scaled(1e-3),
+        operational_kgco2e=(energy_kwh * given.intensity_g_per_kwh * given.hour_of_year).scaled(1e-3),
         embodied_kgco2e=embodied(given, machines),
         water_site_l=site_kwh * given.water_site_l_per_kwh,
         water_grid_l=energy_kwh * given.water_grid_l_per_kwh,
@@ -129,20 +127,6 @@ def devices(given: Ingredients) -> Belief:
         ram_gb = where(known_gb, Belief(number_where(known_gb, given.ram_gb_given, 0.0)), ram_gb)
     ram_w = ram_gb * given.ram_w_per_gb.scaled(number_where(host_w.likely > 0.0, 0.0, 1.0))  # a host has its memory
     return total(gpu_w.scaled(given.n_gpu), cpu_w.scaled(given.n_cpu), ram_w, host_w)
-
-
-def hours_of_grid(given: Ingredients) -> Belief:
-    """How far the grid of these hours may lie from its year: as single hours do for up to a week, less for longer runs,
-    as weeks average out."""
-    left = averaging(given.hours)
-    return propagate(lambda hour: hour**left, given.hour_of_year)
-
-
-def averaging(hours: Number) -> Number:
-    """What is left of the spread (of its logarithm) of the grid's hours over a run of so many."""
-    if isinstance(hours, np.ndarray):
-        return np.sqrt(np.minimum(1.0, HOURS_OF_WEATHER / np.maximum(hours, 1.0)))
-    return math.sqrt(min(1.0, HOURS_OF_WEATHER / max(hours, 1.0)))
 
 
 def embodied(given: Ingredients, machines: Number) -> Belief:

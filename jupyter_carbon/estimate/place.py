@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from jupyter_carbon import tables
 from jupyter_carbon.estimate.hardware import Chassis
 from jupyter_carbon.estimate.priors import shipped
+from jupyter_carbon.estimate.when import ANY, RunHours, hours_from
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
 from jupyter_carbon.model import ONE, ZERO, CarbonIntensity, Interval, UnknownRegion
@@ -17,6 +19,8 @@ from jupyter_carbon.model import ONE, ZERO, CarbonIntensity, Interval, UnknownRe
 class Place:
     """Where a machine stands: grams and litres per kWh, and what its building adds to it.
 
+    `intensity` is the year's, `hours` what those of a run make of it.
+
     `water_site_l_per_kwh` evaporates at the building per kWh of its machines, `water_grid_l_per_kwh` at the power
     plants per kWh of the building; `None` where nobody says.
     """
@@ -24,8 +28,7 @@ class Place:
     code: str
     name: str
     intensity: CarbonIntensity
-    hours: Interval
-    hours_source: str
+    hours: RunHours
     pue: Interval
     pue_source: str
     water_site_l_per_kwh: Interval
@@ -35,8 +38,8 @@ class Place:
 
 
 @lru_cache(maxsize=4096)
-def place(region: str | None, chassis: Chassis) -> Place:
-    """The place of this name for a machine of this kind; the world where none is given.
+def place(region: str | None, chassis: Chassis, start: datetime | None = None) -> Place:
+    """The place of this name, from `start` on, for a machine of this kind; the world where none is given.
 
     Raises `UnknownRegion` for a word that is no region, or two.
     """
@@ -51,8 +54,7 @@ def place(region: str | None, chassis: Chassis) -> Place:
         code=where.code,
         name=where.name,
         intensity=static.intensity(where, hours=ONE),
-        hours=static.HOURS,
-        hours_source="any hours of the year, by 26 zone-years of hourly figures",
+        hours=ANY if start is None else hours_from(start, where.grids),
         pue=pue,
         pue_source=pue_source,
         water_site_l_per_kwh=site,

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from jupyter_carbon.estimate.belief import Array, Belief, total
 from jupyter_carbon.estimate.compose import ingredients, known_machine
-from jupyter_carbon.estimate.outcome import Ingredients, averaging, outcome
+from jupyter_carbon.estimate.outcome import Ingredients, outcome
 from jupyter_carbon.estimate.place import place
 from jupyter_carbon.estimate.scenario import Scenario
 from jupyter_carbon.estimate.sheet import Cases, Sheet, cases, errors, product, table
+from jupyter_carbon.estimate.when import RunHours, over
 from jupyter_carbon.model import CarbonError
 
+Recipe = tuple[Ingredients, RunHours]
 QUANTITIES = ("energy_kwh", "operational_kgco2e", "embodied_kgco2e", "water_l")
 COLUMNS = tuple(f"{quantity}_{end}" for quantity in QUANTITIES for end in ("p5", "p50", "p95"))
 GRAMS = COLUMNS.index("operational_kgco2e_p50")
@@ -51,9 +53,9 @@ def plan(scenarios: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any
     return planned
 
 
-def _recipes(distinct: Cases) -> tuple[list[Ingredients], list[str | None]]:
+def _recipes(distinct: Cases) -> tuple[list[Recipe], list[str | None]]:
     """For each combination of names its ingredients, or why there are none (then those of another stand in)."""
-    found: list[Ingredients | None] = []
+    found: list[Recipe | None] = []
     faults: list[str | None] = []
     for names in distinct.names:
         try:
@@ -66,16 +68,17 @@ def _recipes(distinct: Cases) -> tuple[list[Ingredients], list[str | None]]:
     return ([] if stand_in is None else [recipe or stand_in for recipe in found]), faults
 
 
-def _recipe(scenario: Scenario) -> Ingredients:
+def _recipe(scenario: Scenario) -> Recipe:
     box = known_machine(scenario.gpu, scenario.cpu, scenario.work, float(scenario.n_gpu))
-    return ingredients(box, place(scenario.region, box.chassis), scenario)
+    where = place(scenario.region, box.chassis, scenario.start)
+    return ingredients(box, where, scenario), where.hours
 
 
 class _PerHour:
     """What an hour of each case costs, as a table: energy, grams, making and water, each by low end, likely, high end.
 
-    Of the grams the ends are logarithms of the spread of the year's figure, and two more rows hold that of the year's
-    hours, since both depend on how long a row runs.
+    Of the grams the ends are logarithms of the spread of the year's figure: what the hours of a run add to it depends
+    on how many they are.
     """
 
     def __init__(self, distinct: Cases, recipes: Sequence[Ingredients]) -> None:
@@ -83,7 +86,7 @@ class _PerHour:
         self._beliefs = {
             name: Belief.column([getattr(recipe, name) for recipe in recipes]) for name in recipes[0].beliefs()
         }
-        self._hour = self._beliefs.pop("hour_of_year")
+        del self._beliefs["hour_of_year"]
         self._numbers = {
             name: np.array([getattr(recipe, name) for recipe in recipes])
             for name in ("cpu_follows", "at_wall", "gpus_per_machine", "n_gpu")
@@ -107,10 +110,10 @@ class _PerHour:
         }
         found = outcome(Ingredients(**given))
         energy, grams, made = found.energy_kwh, found.operational_kgco2e, found.embodied_kgco2e
-        water, hour = total(found.water_site_l, found.water_grid_l), self._hour.rows(names)
+        water = total(found.water_site_l, found.water_grid_l)
         rows = (
             *(energy.low, energy.likely, energy.high, grams.down, grams.likely, grams.up),
-            *(made.low, made.likely, made.high, water.low, water.likely, water.high, hour.down, hour.up),
+            *(made.low, made.likely, made.high, water.low, water.likely, water.high),
         )
         cases = np.empty((len(rows), len(names)))
         for at, row in enumerate(rows):
@@ -118,27 +121,39 @@ class _PerHour:
         return cases
 
 
-def _by_row(sheet: Sheet, distinct: Cases, recipes: Sequence[Ingredients]) -> Array:
+def _by_row(sheet: Sheet, distinct: Cases, recipes: Sequence[Recipe]) -> Array:
     """All columns of numbers, one a row of the array."""
     rows, hours, of_row = len(sheet.frame), sheet.hours(), distinct.of_row
     if not recipes or not rows:
         return np.full((len(COLUMNS), rows), np.nan)
-    per_hour = _PerHour(distinct, recipes)
-    table_of = None
-    if of_row is not None:
-        blocks = range(0, len(distinct.of_names), BLOCK)
-        table_of = np.concatenate([per_hour.of(slice(at, at + BLOCK)) for at in blocks], axis=1)
     out = np.empty((len(COLUMNS), rows))
-    for at in range(0, rows, BLOCK):
-        block = slice(at, at + BLOCK)
-        known = per_hour.of(block) if table_of is None or of_row is None else np.take(table_of, of_row[block], axis=1)
-        np.multiply(known[: len(COLUMNS)], hours[block], out=out[:, block])
-        left = averaging(hours[block])
-        down = np.sqrt(known[GRAMS - 1] ** 2 + (known[-2] * left) ** 2)
-        up = np.sqrt(known[GRAMS + 1] ** 2 + (known[-1] * left) ** 2)
-        np.multiply(out[GRAMS, block], np.exp(-down), out=out[GRAMS - 1, block])
-        np.multiply(out[GRAMS, block], np.exp(up), out=out[GRAMS + 1, block])
+    per_hour = _PerHour(distinct, [ingredients for ingredients, _ in recipes])
+    profiles = list(dict.fromkeys(run_hours for _, run_hours in recipes))
+    profile_of = np.array([profiles.index(run_hours) for _, run_hours in recipes])
+    if of_row is None:  # every row is a case: what was worked out for a block is not kept
+        for block in _blocks(rows):
+            seen = over(profiles, profile_of[distinct.of_names[block]], hours[block])
+            out[:, block] = _times(hours[block], per_hour.of(block), seen)
+        return out
+    cases = np.concatenate([per_hour.of(block) for block in _blocks(len(distinct.of_names))], axis=1)
+    for block in _blocks(rows):
+        which = of_row[block]
+        seen = over(profiles, profile_of[distinct.of_names[which]], hours[block])
+        out[:, block] = _times(hours[block], np.take(cases, which, axis=1), seen)
     return out
+
+
+def _blocks(rows: int) -> list[slice]:
+    return [slice(at, min(at + BLOCK, rows)) for at in range(0, rows, BLOCK)]
+
+
+def _times(hours: Array, per_hour: Array, seen: Belief) -> Array:
+    """What so many hours of each row cost, at the grid that those hours see."""
+    found: Array = per_hour * hours
+    found[GRAMS] *= seen.likely
+    found[GRAMS - 1] = found[GRAMS] * np.exp(-np.sqrt(per_hour[GRAMS - 1] ** 2 + seen.down**2))
+    found[GRAMS + 1] = found[GRAMS] * np.exp(np.sqrt(per_hour[GRAMS + 1] ** 2 + seen.up**2))
+    return found
 
 
 def _texts(wrong: Mapping[int, str], faults: Sequence[str | None], distinct: Cases, sheet: Sheet) -> pd.Categorical:

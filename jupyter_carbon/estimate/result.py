@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -77,6 +78,8 @@ class Estimate:
         return estimate_html(self)
 
 
+Z95 = 1.6448536
+"""Standard deviations from 50 to 95 %."""
 _NUMBERS = (
     "energy_kwh",
     "operational_kgco2e",
@@ -140,6 +143,22 @@ def spread_gains(given: Ingredients) -> dict[str, float]:
 def _width(belief: Belief) -> float:
     """From the low to the high end, in logarithms."""
     return float(belief.down) + float(belief.up)
+
+
+def chance_above(interval: Interval, limit: float) -> float:
+    """The probability that a number passes `limit`, as its 5, 50 and 95 % say.
+
+    >>> round(chance_above(Interval(1.0, 2.0, 4.0), 4.0), 3), chance_above(Interval(1.0, 2.0, 4.0), 2.0)
+    (0.05, 0.5)
+    """
+    if interval.low == interval.high:
+        return float(interval.likely > limit)
+    if limit <= 0.0:
+        return 1.0
+    side = interval.high / interval.likely if limit > interval.likely else interval.likely / max(interval.low, 1e-300)
+    if side <= 1.0:
+        return float(interval.likely > limit)
+    return 0.5 * math.erfc(Z95 * math.log(limit / interval.likely) / math.log(side) / math.sqrt(2.0))
 
 
 def _plain(value: Interval | str) -> Any:

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any, Literal
 
 from jupyter_carbon.estimate.workload import Workload, workload
+from jupyter_carbon.model import HardwareSpec
 
 Boundary = Literal["devices", "wall"]
 BOUNDARIES: tuple[Boundary, ...] = ("devices", "wall")
@@ -31,9 +32,9 @@ NOTHING = "no device is left to estimate: name a gpu with n_gpu of 1 or more, or
 class Scenario:
     """One run that is planned.  `None` is "not said"; a number outside its range raises `ValueError` by name."""
 
-    gpu: str | None = None
+    gpu: str | HardwareSpec | None = None
     n_gpu: float = 1
-    cpu: str | None = None
+    cpu: str | HardwareSpec | None = None
     n_cpu: float = 1
     ram_gb: float | None = None
     hours: float = 1.0
@@ -64,7 +65,8 @@ class Scenario:
             raise ValueError(NOTHING)
         for name in ("gpu", "cpu", "region"):
             named: object = getattr(self, name)
-            if named is not None and not (isinstance(named, str) and named.strip()):
+            known = isinstance(named, HardwareSpec) and name != "region"
+            if named is not None and not known and not (isinstance(named, str) and named.strip()):
                 raise ValueError(f"{name}={named!r} is no name; write it as text, or None where there is none")
 
 

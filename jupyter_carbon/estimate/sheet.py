@@ -96,8 +96,15 @@ def product(given: Mapping[str, Any]) -> Sheet:
         codes = np.tile(np.repeat(np.arange(len(values)), rows // max(outer * len(values), 1)), outer)
         outer *= len(values)
         fields[name] = Column(values if name in NAMES else [_number(value) for value in values], codes)
-        shown[name] = pd.Categorical.from_codes(codes, pd.Index(values)) if name in NAMES else np.array(values)[codes]
+        shown[name] = _labelled(values, codes) if name in NAMES else np.array(values)[codes]
     return Sheet(pd.DataFrame(shown, index=pd.RangeIndex(rows)), fields)
+
+
+def _labelled(values: list[Any], codes: Codes) -> pd.Categorical:
+    """A column of names that is stored once each; `None` is a missing one."""
+    labels = [value for value in dict.fromkeys(values) if value is not None]
+    label_of = np.array([-1 if value is None else labels.index(value) for value in values], dtype=np.int64)
+    return pd.Categorical.from_codes(label_of[codes], pd.Index(labels, dtype=object))
 
 
 def table(frame: pd.DataFrame) -> Sheet:

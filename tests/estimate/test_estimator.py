@@ -8,7 +8,9 @@ from datetime import datetime
 import pytest
 
 from jupyter_carbon.estimate.estimator import estimate, estimate_of_work, repeated
+from jupyter_carbon.estimate.hardware import own_cpu, own_gpu
 from jupyter_carbon.estimate.priors import shipped
+from jupyter_carbon.estimate.result import chance_above
 from jupyter_carbon.estimate.scenario import BOUNDARIES
 from jupyter_carbon.estimate.workload import KINDS, Workload
 from jupyter_carbon.model import Interval, UnknownHardware, UnknownRegion
@@ -288,3 +290,36 @@ def test_a_warm_estimate_takes_less_than_a_millisecond():
         estimate("H100", 8, hours=72, region="FR", workload="training")
         best_s = min(best_s, time.perf_counter() - began_s)
     assert best_s < 1e-3
+
+
+# --- own devices, and budgets ------------------------------------------------------------------------------
+
+
+def test_a_minute_of_metering_narrows_the_range_of_a_cpu():
+    by_name = estimate(cpu="E3-1240 V2", ram_gb=0, workload="interactive", boundary="devices").power_w
+    metered = estimate(cpu=own_cpu(5.5, 49.5), ram_gb=0, workload="interactive", boundary="devices").power_w
+    assert metered.high / metered.low < by_name.high / by_name.low
+
+
+def test_a_metered_cpu_at_full_load_draws_what_was_metered():
+    run = estimate(cpu=own_cpu(5.5, 49.5), ram_gb=0, utilisation=1, boundary="devices")
+    assert run.power_w.likely == pytest.approx(49.5)
+
+
+def test_an_accelerator_of_no_table_goes_by_its_rating():
+    run = estimate(own_gpu(850.0, name="prototype"), 4, hours=1, utilisation=1, **BARE)
+    assert run.energy_kwh.likely == pytest.approx(3.4)
+    assert assumed(run, "GPU").value == "4 x prototype"
+
+
+@pytest.mark.parametrize("make", [lambda: own_cpu(50, 5), lambda: own_gpu(0), lambda: own_cpu(0, 5)])
+def test_devices_that_cannot_be_are_refused(make):
+    with pytest.raises(ValueError, match="not possible"):
+        make()
+
+
+def test_the_chance_to_pass_a_budget_follows_the_range():
+    belief = Interval(1.0, 2.0, 4.0)
+    chances = [chance_above(belief, limit) for limit in (0.0, 1.0, 2.0, 4.0)]
+    assert chances == pytest.approx([1.0, 0.95, 0.5, 0.05], abs=1e-6)
+    assert (chance_above(Interval.exact(3.0), 2.0), chance_above(Interval.exact(3.0), 3.0)) == (1.0, 0.0)

@@ -64,6 +64,13 @@ def test_each_combination_is_a_row_the_last_field_changing_fastest():
     assert planned["energy_kwh_p50"].iloc[1] == pytest.approx(2 * planned["energy_kwh_p50"].iloc[0])
 
 
+def test_a_value_twice_is_two_rows_and_none_is_not_said():
+    planned = plan({"gpu": ["H100", "H100"], "region": [None, "FR"]})
+    assert len(planned) == 4
+    assert planned["region"].isna().tolist() == [True, False, True, False]
+    assert planned["energy_kwh_p50"].iloc[0] == pytest.approx(estimate("H100").energy_kwh.likely)
+
+
 def test_the_rows_stay_as_they_came_with_all_their_columns_and_their_index():
     table = pd.DataFrame({"job": ["b", "a"], "gpu": ["H100", "A100"], "hours": [3.0, 1.0]}, index=[20, 10])
     planned = plan(table)
