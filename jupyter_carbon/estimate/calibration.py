@@ -214,7 +214,18 @@ def corrected(one: Estimate, past: Iterable[Planned]) -> Estimate:
 
 
 _ENERGY = (
-    *("runtime", "gpu_w", "gpu_idle", "gpu_rated_w", "cpu_w", "cpu_idle", "cpu_rated_w", "cpu_curve", "host_w"),
+    *(
+        "runtime",
+        "gpu_w",
+        "gpu_idle",
+        "gpu_rated_w",
+        "cpu_w",
+        "cpu_idle",
+        "cpu_rated_w",
+        "cpu_full",
+        "cpu_curve",
+        "host_w",
+    ),
     *("ram_w_per_gb", "ram_gb", "wall_factor", "wall_base_w", "pue"),
 )
 

@@ -167,6 +167,8 @@ def _cpu(scenario: Scenario, box: Machine) -> Iterator[Assumption]:
             yield Assumption("CPU draw", box.cpu_w, "W each", box.priors["cpu load"].source, False)
         else:
             yield Assumption("CPU idle", box.cpu_idle, "of rated power", box.priors["cpu idle"].source, False)
+            full = box.priors["cpu at full utilisation"].source
+            yield Assumption("CPU at full utilisation", box.cpu_full, "of rated power", full, False)
             yield Assumption("CPU load curve", box.cpu_curve, "exponent", box.priors["cpu curve"].source, False)
     elif scenario.n_cpu:
         yield Assumption("host", box.host_w, "W per GPU: CPU, memory, fans", box.priors["host"].source, False)

@@ -24,9 +24,9 @@ Device: TypeAlias = str | HardwareSpec | None
 class Machine:
     """Watts of one device of each kind under this work, and what the box, the supply and their making add.
 
-    `gpu_w` and `cpu_w` follow the work, `*_idle` and `rated` serve a given utilisation.  `host_w` is CPU, memory and
-    fans of a GPU server whose CPU nobody named, per GPU.  `ram_gb` is what a machine of this kind holds if nobody
-    said; `*_kgco2e` are what making one cost.  `priors` are the rows that were used, by role.
+    `gpu_w` and `cpu_w` follow the work; `*_idle`, `*_rated_w`, `cpu_full` and `cpu_curve` serve a utilisation that is
+    given.  `host_w` is CPU, memory and fans of a GPU server whose CPU nobody named, per GPU.  `ram_gb` is what a machine
+    of this kind holds if nobody said; `*_kgco2e` are what making one cost.  `priors` are the rows that were used, by role.
     """
 
     gpu: HardwareSpec | None
@@ -40,6 +40,7 @@ class Machine:
     cpu_w: Interval
     cpu_idle: Interval
     cpu_rated_w: Interval
+    cpu_full: Interval
     cpu_curve: Interval
     host_w: Interval
     ram_w_per_gb: Interval
@@ -77,7 +78,7 @@ def assemble(
         return used[role]
 
     memory = ask("memory", "memory", (chassis, "")).belief
-    gpu_w = gpu_idle = gpu_rated = cpu_w = cpu_idle = cpu_rated = cpu_curve = host_w = host_kg = ZERO
+    gpu_w = gpu_idle = gpu_rated = cpu_w = cpu_idle = cpu_rated = cpu_full = cpu_curve = host_w = host_kg = ZERO
     gpu_kg = cpu_kg = ram_kg = machine_kg = ZERO
     kind = "" if work is None else work.kind
     on_gpu = gpu is not None and (work is None or work.runs_on == "gpu")
@@ -102,6 +103,7 @@ def assemble(
         busy = ask("cpu load", "busy", ("host" if on_gpu else "cpu",), kind).for_work(work, 1.0)
         cpu_idle = _idle(cpu, ask("cpu idle", "idle", cpu.classes).belief)
         full = ask("cpu full", "full", cpu.classes).belief
+        cpu_full = ask("cpu at full utilisation", "full", tuple({*cpu.classes} & {"metered-cpu"}) or ("stated",)).belief
         cpu_curve = ask("cpu curve", "curve", ("",)).belief
         packed = ask("cpu lay", "curve", ("packed",)).belief
         cpu_w, cpu_rated = cpu_share(busy, cpu_idle, full, packed) * cpu.rated_w, cpu.rated_w
@@ -125,6 +127,7 @@ def assemble(
         cpu_w=cpu_w,
         cpu_idle=cpu_idle,
         cpu_rated_w=cpu_rated,
+        cpu_full=cpu_full,
         cpu_curve=cpu_curve,
         host_w=host_w,
         ram_w_per_gb=memory,

@@ -45,6 +45,7 @@ class Ingredients:
     cpu_w: Belief
     cpu_idle: Belief
     cpu_rated_w: Belief
+    cpu_full: Belief
     cpu_curve: Belief
     host_w: Belief
     ram_w_per_gb: Belief
@@ -117,8 +118,8 @@ def devices(given: Ingredients) -> Belief:
         gpu_w = where(stated, share * given.gpu_rated_w, gpu_w)
         followed = stated & (given.cpu_follows > 0.0)
         if is_any(followed):
-            busy, full = Belief(number_where(followed, used, 0.0)), Belief(1.0)
-            share = package_share(busy, given.cpu_idle, full, given.cpu_curve)
+            busy = Belief(number_where(followed, used, 0.0))
+            share = package_share(busy, given.cpu_idle, given.cpu_full, given.cpu_curve)
             cpu_w = where(followed, share * given.cpu_rated_w, cpu_w)
     host_w = given.host_w.scaled(number_where(given.n_cpu > 0.0, given.n_gpu, 0.0))
     ram_gb = given.ram_gb.scaled(given.n_cpu)

@@ -98,6 +98,7 @@ NAMES = {
     "cpu_w": "CPU draw",
     "cpu_idle": "CPU idle",
     "cpu_rated_w": "CPU rating",
+    "cpu_full": "CPU at full utilisation",
     "cpu_curve": "CPU load curve",
     "host_w": "host",
     "ram_w_per_gb": "memory draw",
