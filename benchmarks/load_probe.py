@@ -25,6 +25,7 @@ def hold(base: str) -> None:
     if base == "kernel":
         import sqlite3  # noqa: F401
 
+        import ipykernel.kernelapp  # noqa: F401
         import psutil  # noqa: F401
     else:
         assert "psutil" not in sys.modules, "this IPython imports psutil itself: there is nothing to compare with"

@@ -435,3 +435,39 @@ def _epoch(iso: str) -> float:
     from datetime import datetime  # noqa: PLC0415
 
     return datetime.fromisoformat(iso.replace("Z", "+00:00")).timestamp()
+
+
+# --- before a run, and beside it -----------------------------------------------------------------------------
+
+
+@value
+class HardwareSpec:
+    """A CPU or an accelerator as its maker rates it.
+
+    `classes` runs from the most special to the widest, as the priors are asked.  `idle_w`, `memory_gb`, the peaks
+    (dense, in TFLOPS), `cores` and `embodied_kgco2e` are `None` where nobody says.
+    """
+
+    component: Literal["cpu", "gpu"]
+    name: str
+    classes: tuple[str, ...]
+    chassis: Literal["laptop", "desktop", "server"]
+    rated_w: Interval
+    idle_w: Interval | None
+    cores: int | None
+    memory_gb: float | None
+    fp32_tflops: float | None
+    tensor_tflops: float | None
+    embodied_kgco2e: Interval | None
+    source: str
+
+
+@value
+class Equivalent:
+    """So much of something known to all; `year` is that of the factor, `source` who stands behind it."""
+
+    value: float
+    unit: str
+    name: str
+    source: str
+    year: int
