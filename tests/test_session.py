@@ -64,7 +64,7 @@ def child(code: str, **environ: str) -> subprocess.Popen[str]:
         "from jupyter_carbon.session import Session\nfrom jupyter_carbon.settings import Carbon\n"
         "root = Path(sys.argv[1])\n"
         "def session(**given):\n"
-        "    given = {'region': 'FR', 'ledger': str(root / 'ledger.sqlite'), **given}\n"
+        "    given = {'region': 'FR', 'ledger': str(root / 'ledger.sqlite'), 'live': False, **given}\n"
         "    return Session(Carbon(**given), root=root, environ={'TZ': 'UTC'})\n"
     )
     return subprocess.Popen(
