@@ -127,7 +127,7 @@ def test_offline_the_hour_of_an_average_day(server, open_session, machine):
     assert "hour of the day" in record.intensity.source
     assert record.yearly.start is None
     assert not server.asked
-    assert not session.hours.feeds
+    assert session.hours.states == ()
 
 
 def test_a_place_that_has_no_hours_is_told_by_its_year_alone(open_session):
@@ -330,7 +330,7 @@ def test_no_key_and_no_postcode_is_in_the_ledger_the_journal_a_record_or_a_log(s
     session._hand_over()
     session.hours.look(["DE", None])
     until(lambda: any("history" in path for path in server.paths()))
-    until(lambda: any(getattr(feed, "trouble", "") for feed in session.hours.feeds))
+    until(lambda: any(state.trouble for state in session.hours.states))
     assert not session.boundary.faults
     told = repr([record.to_dict() for record in rows(machine)]) + caplog.text + repr(session.findings())
     session.close()
