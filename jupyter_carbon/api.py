@@ -13,8 +13,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jupyter_carbon.footprint import record
-from jupyter_carbon.ledger.book import Ledger
-from jupyter_carbon.ledger.history import frame
 from jupyter_carbon.meter.meter import Running
 from jupyter_carbon.model import CarbonError, CellRecord, CellRun, Status
 from jupyter_carbon.session import Cell, Session
@@ -34,6 +32,10 @@ def history(since: date | str | None = None, notebook: str | Path | None = None)
     `since` is a date or time (naive: local) or its ISO 8601 text; `notebook` a path or the end of one.  Raises
     `ValueError` for a date that is none, `LedgerError` for a ledger that cannot be read.
     """
+    # Here: a first `measure` in a cell waits for this module, and needs no SQLite.
+    from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
+    from jupyter_carbon.ledger.history import frame  # noqa: PLC0415
+
     ledger = Ledger.open(Session.ledger_of_process())
     return frame(ledger.records(since=_moment(since), notebook=None if notebook is None else str(notebook)))
 
@@ -64,6 +66,7 @@ class measure:
         self.label = label
         self._open = False
         self._session: Session | None = None
+        self._tell: Callable[[], CellRecord] | None = None
         self._record: CellRecord | None = None
         self._cell: Cell | None = None
         self._part: tuple[CellRun, Running] | None = None
@@ -72,7 +75,9 @@ class measure:
     def record(self) -> CellRecord:
         """What the block has cost; raises `CarbonError` before its end, and where it could not be metered."""
         if self._record is None:
-            raise CarbonError("the block has not ended, or was not metered: its record is there after the `with`")
+            if self._tell is None:
+                raise CarbonError("the block has not ended, or was not metered: its record is there after the `with`")
+            self._record = self._tell()  # when it is asked for: most blocks only want their row
         return self._record
 
     def __call__(self, function: F) -> F:
@@ -111,7 +116,7 @@ class measure:
     def __enter__(self) -> measure:
         if self._open:
             raise CarbonError("this block is open already: each needs a measure() of its own")
-        self._record = self._cell = self._part = None
+        self._record = self._tell = self._cell = self._part = None
         self._session = session = Session.current()
         self._open = True
         session.boundary.run(lambda: self._begin(session))
@@ -140,12 +145,12 @@ class measure:
     def _end(self, session: Session, status: Status) -> None:
         if self._part is not None:
             run, block = self._part
-            self._record = record(run, session.meter.since(block), status, session.context())
+            self._tell = functools.partial(record, run, session.meter.since(block), status, session.context())
         elif self._cell is not None:
             if _inside.get() is self._cell:
                 _inside.set(None)
             session.end(self._cell, status)
-            self._record = session.record_of(self._cell)
+            self._tell = functools.partial(session.record_of, self._cell)
 
 
 def _status(kind: type[BaseException] | None) -> Status:
