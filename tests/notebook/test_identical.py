@@ -78,7 +78,7 @@ def _tell(spec, first, folder):
 
 
 def _joined(iopub):
-    """Text between two other messages, by stream: how it is cut into messages is a matter of ipykernel's flush timer."""
+    """Text between two other messages, by stream: how it is cut into messages is ipykernel's timer's."""
     joined = []
     for kind, content in iopub:
         if kind != "stream":
