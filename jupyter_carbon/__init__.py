@@ -14,6 +14,7 @@ from jupyter_carbon.model import (
     CarbonError,
     CarbonIntensity,
     CellRecord,
+    IntensityUnavailable,
     Interval,
     LedgerError,
     SourceUnavailable,
@@ -22,7 +23,7 @@ from jupyter_carbon.model import (
 )
 
 if TYPE_CHECKING:
-    from jupyter_carbon.api import history, measure
+    from jupyter_carbon.api import best_start, history, intensity, measure
 
 __version__ = "0.1.0"
 
@@ -30,19 +31,22 @@ __all__ = [
     "CarbonError",
     "CarbonIntensity",
     "CellRecord",
+    "IntensityUnavailable",
     "Interval",
     "LedgerError",
     "SourceUnavailable",
     "UnknownHardware",
     "UnknownRegion",
     "__version__",
+    "best_start",
     "history",
+    "intensity",
     "load_ipython_extension",
     "measure",
     "unload_ipython_extension",
 ]
 
-_HOMES = {"measure": "jupyter_carbon.api", "history": "jupyter_carbon.api"}
+_HOMES = dict.fromkeys(("measure", "history", "intensity", "best_start"), "jupyter_carbon.api")
 
 
 def __getattr__(name: str) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from jupyter_carbon.footprint import NOTHING, Totals, footprint
+from jupyter_carbon.footprint import NOTHING, Totals, footprint, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Meter
-from jupyter_carbon.model import CellRecord, Context
+from jupyter_carbon.model import CarbonIntensity, CellRecord, Context
 
 KEPT_RECORDS = 1000
 """Records kept in memory; the ledger has them all."""
@@ -32,6 +32,16 @@ class Account:
     def totals(self) -> Totals:
         """The session so far."""
         return self._totals
+
+    def resettle(self, surer: Callable[[CellRecord], CarbonIntensity | None]) -> None:
+        """Tell cells with a surer intensity, where there is one now."""
+        with self._lock:
+            for index, record in enumerate(self._records):
+                intensity = surer(record)
+                if intensity is not None:
+                    after = settled(record, intensity)
+                    self._records[index] = after
+                    self._totals = self._totals.with_settled(record, after)
 
     def settle(self, ended: Iterable[CellRecord], meter: Meter, context: Context) -> None:
         """Take the cells that have ended and the stretches between them, and let the meter learn from both."""

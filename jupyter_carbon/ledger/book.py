@@ -12,6 +12,7 @@ from pathlib import Path
 from jupyter_carbon.ledger import place
 from jupyter_carbon.ledger.journal import Journal
 from jupyter_carbon.ledger.replay import Counted, Replay, Story, is_over, tell, told
+from jupyter_carbon.ledger.rows import Surer
 from jupyter_carbon.ledger.sqlite import PAGE, Busy, Corrupt, Store
 from jupyter_carbon.model import CellRecord, LedgerError
 
@@ -62,6 +63,11 @@ class Ledger:
         """Move the journals of dead sessions into SQLite and delete them; how many rows were new."""
         with self._lock:
             return self._at_once(self._sweep)
+
+    def settle(self, since_s: float, region: str, surer: Surer) -> int:
+        """Tell stored runs of a region with surer intensities; how many changed.  0 when another kernel is writing."""
+        with self._lock:
+            return self._at_once(lambda: self._store.settle(since_s, region, surer))
 
     def _at_once(self, work: Callable[[], int]) -> int:
         try:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from jupyter_carbon.ledger.liveness import lock
 from jupyter_carbon.ledger.place import MOUNTINFO, is_network
-from jupyter_carbon.ledger.rows import RowReader, RowWriter
+from jupyter_carbon.ledger.rows import RowReader, RowSettler, RowWriter, Surer
 from jupyter_carbon.ledger.schema import APPLICATION_ID, MIGRATIONS
 from jupyter_carbon.model import CellRecord, LedgerError
 
@@ -92,6 +92,20 @@ class Store:
             db.execute("BEGIN IMMEDIATE")
             rows = RowWriter(db)
             return sum(rows.add(record) for record in records)
+
+    def settle(self, since_s: float, region: str, surer: Surer) -> int:
+        """Tell the runs of a region with the intensities that are surer by now; how many changed.
+
+        Raises `Busy` to be tried again, `LedgerError` where the file takes no rows.
+        """
+        self.make_ready()
+        settled, after, seen = 0, 0, PAGE
+        while seen == PAGE:
+            with self._connection("rw", WRITE_WAIT_S) as db:
+                db.execute("BEGIN IMMEDIATE")
+                seen, after, changed = RowSettler(db).page(after, since_s, region, surer, PAGE)
+                settled += changed
+        return settled
 
     def known(self, run_ids: Iterable[str]) -> set[str]:
         """Those of these runs that are stored."""

@@ -30,7 +30,8 @@ def load(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.append(strip_carbon)
     shell.register_magics(CarbonMagics(shell, hooks))
     shell.configurables.append(session.settings)  # type: ignore[arg-type]
-    session.settings.observe(lambda _: session.reconfigure(), names=["region", "pue", "tdp_w", "ledger"])
+    told_anew = ["region", "pue", "tdp_w", "ledger", "live", "provider", "area"]
+    session.settings.observe(lambda _: session.reconfigure(), names=told_anew)
     print(first_line(session))  # noqa: T201  (the one line on load)
 
 
