@@ -61,6 +61,11 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where JupyterLab's development install finds the built panel."""
+    return [{"src": "labextension", "dest": "jupyter-carbon"}]
+
+
 def load_ipython_extension(shell: object) -> None:
     """`%load_ext jupyter_carbon`: meter every cell of this shell from now on."""
     import_module("jupyter_carbon.notebook.extension").load(shell)

@@ -15,10 +15,10 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.boundary import Boundary
 from jupyter_carbon.grid import region as regions
@@ -38,8 +38,10 @@ from jupyter_carbon.model import (
     CellRecord,
     CellRun,
     Context,
+    Footprint,
     Interval,
     LedgerError,
+    Reading,
     Status,
     UnknownRegion,
     Window,
@@ -54,6 +56,16 @@ if TYPE_CHECKING:
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.neighbours import Neighbours
     from jupyter_carbon.report.doctor import Finding
+
+    class Watcher(Protocol):
+        """Who wants to see a session as it goes; called on the ticker's thread, off every cell's path."""
+
+        def settled(self, ended: Sequence[tuple[Cell, CellRecord]], between: Sequence[Footprint]) -> None:
+            """These cells have ended, and this was used while none ran; each is told once."""
+
+        def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
+            """The counters now, and the cells that run."""
+
 
 log = logging.getLogger("jupyter_carbon")
 
@@ -77,7 +89,8 @@ class Cell:
     """
 
     __slots__ = (
-        "course", "growth", "intensity", "owner", "region", "run", "running", "status", "thread", "told", "window",
+        "client", "course", "growth", "intensity", "owner", "region", "run", "running", "status", "thread", "told",
+        "window",
     )  # fmt: skip
 
     def __init__(self, run: CellRun, region: str | None, owner: object) -> None:
@@ -89,6 +102,8 @@ class Cell:
         self.growth = Growth(run.started_at)
         self.intensity: CarbonIntensity | None = None
         self.course: Course = ()
+        self.client: str | None = None
+        """Which page or client asked for the run (`header.session` of its request)."""
 
 
 class Session:
@@ -181,6 +196,8 @@ class Session:
         self._lock = threading.RLock()  # re-entrant: a signal may land on a thread that holds it
         self._settling = threading.Lock()
         self._unsaid: list[str] = []
+        self._watcher: Watcher | None = None
+        self._comes: Callable[[], Watcher] | None = None
         self._recording, self._no_journal = recording, None if recording else "nothing is recorded here"
 
         self._found_host = Host.detect(root, environ)
@@ -198,7 +215,7 @@ class Session:
             self._tick,
             self._has_work,
             first=self._warm_up,
-            woken=self._look_around,
+            woken=self._woken,
             last=self._finish,
             boundary=self.boundary,
         )
@@ -254,6 +271,11 @@ class Session:
         """Whether a cell is being metered now."""
         return bool(self._running)
 
+    @property
+    def open_cells(self) -> tuple[Cell, ...]:
+        """The cells that are being metered now."""
+        return tuple(self._running)
+
     def notebook_cell(self) -> Cell | None:
         """The notebook's cell that is being metered now, if one is."""
         return next((cell for cell in self._running if cell.owner is not None), None)
@@ -264,6 +286,8 @@ class Session:
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
+            if self._watcher is not None and cell.window is not None and cell.window.duration_s > self._ticker.period_s:
+                self._ticker.hurry()  # somebody waits for the number of a cell that took its time
         except Exception:  # a fault of ours costs this cell its row, and no cell after it
             if cell in self._running:
                 self._running.remove(cell)
@@ -361,9 +385,26 @@ class Session:
                 self._account = Account()
             ended = []
             while self._ended:
-                ended.append(self.record_of(self._ended.popleft()))
-            self._account.settle(ended, self.meter, self.context())
+                cell = self._ended.popleft()
+                ended.append((cell, self.record_of(cell)))
+            between = self._account.settle([record for _, record in ended], self.meter, self.context())
+            if self._watcher is not None:
+                self._watcher.settled(ended, between)
             return self._account
+
+    def watch(self, comes: Callable[[], Watcher]) -> None:
+        """From now on somebody looks; `comes` is called on the ticker's thread, where its imports delay no cell."""
+        self._comes = comes
+        self._ticker.hurry()
+
+    def tick_every(self, period_s: float) -> None:
+        """How often a running cell is looked at."""
+        self._ticker.period_s = period_s
+
+    def _let_in(self) -> None:
+        if self._comes is not None:
+            self._watcher, self._comes = self._comes(), None
+            self._watcher.ticked(self.meter.tick(), self.open_cells)
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
@@ -450,7 +491,11 @@ class Session:
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended)
+        return bool(self._running or self._ended or self._comes)
+
+    def _woken(self) -> None:
+        self._look_around()
+        self._let_in()
 
     def _tick(self) -> None:
         """Each second while a cell runs; once more when none does, to settle and hand over."""
@@ -458,15 +503,18 @@ class Session:
             return
         self._look_around()
         self.hours.look(tuple(self._contexts))
+        self._let_in()
+        reading = self.meter.tick() if self._running or self._watcher is not None else None
         if self._running:
-            self.meter.tick()
             for cell in tuple(self._running):
                 self._checkpoint(cell)
-            if len(self._ended) >= SETTLE_FROM:
+            if len(self._ended) >= (SETTLE_FROM if self._watcher is None else 1):
                 self.account()
         else:
             self.account()
             self._hand_over()
+        if self._watcher is not None and reading is not None:
+            self._watcher.ticked(reading, self.open_cells)
 
     def _checkpoint(self, cell: Cell) -> None:
         with self._lock:
@@ -525,6 +573,7 @@ class Session:
                     self.gpus_found = True
             if self.gpus_found:
                 self._retell()
+            self._let_in()
         finally:
             self._warm.set()
 

@@ -18,6 +18,7 @@ from typing import Literal
 
 from jupyter_carbon.ledger.liveness import lock
 from jupyter_carbon.ledger.place import MOUNTINFO, is_network
+from jupyter_carbon.ledger.rollup import Found, roll_up_stored
 from jupyter_carbon.ledger.rows import RowReader, RowSettler, RowWriter, Surer
 from jupyter_carbon.ledger.schema import APPLICATION_ID, MIGRATIONS
 from jupyter_carbon.model import CellRecord, LedgerError
@@ -132,6 +133,16 @@ class Store:
                 return
             number, last = page.popitem()
             after = (last.run.started_at, number)
+
+    def roll_up(self, edges_s: Sequence[float], here: str | None) -> Found:
+        """What the runs since the first edge used, by slot and by notebook."""
+        kind = self._kind()
+        if kind == "corrupt":
+            raise Corrupt(f"{self.path} is damaged")
+        if kind not in ("ours", "newer"):
+            return {}
+        with self._connection("ro", READ_WAIT_S) as db:
+            return roll_up_stored(db, edges_s, here)
 
     def move_aside(self) -> Path | None:
         """Put a corrupt file under another name, never delete it; None when somebody has already done so."""

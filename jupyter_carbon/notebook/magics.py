@@ -37,6 +37,7 @@ class CarbonMagics(Magics):
             "off": self._off,
             "history": self._history,
             "doctor": self._doctor,
+            "live": self._live,
         }
 
     @line_cell_magic
@@ -48,6 +49,7 @@ class CarbonMagics(Magics):
         %carbon history    every cell run in the ledger, as a DataFrame
         %carbon doctor     what is measured, what is not, and what to do about it
         %carbon when 3h [--within 48h] [--interruptible] [--region R]   the greenest start of a job of that length
+        %carbon live       the panel under this cell, where the notebook has none
 
         %%carbon [label] [--region R] [--json]   name a cell, and see its footprint under it
         """
@@ -97,6 +99,13 @@ class CarbonMagics(Magics):
 
         account = self.hooks.session.account()
         return SessionText(account.totals, account.records, self.hooks.session.intensity())
+
+    def _live(self) -> object:
+        from jupyter_carbon.notebook.widget import live  # noqa: PLC0415
+
+        return live(self.hooks.connection) or Said(
+            "The live view needs a notebook's kernel and anywidget: %pip install 'jupyter_carbon[widget]'"
+        )
 
     def _on(self) -> Said:
         self.hooks.session.settings.metering = True
