@@ -49,6 +49,7 @@ from jupyter_carbon.model import (
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
 from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
 from jupyter_carbon.settings import Carbon
+from jupyter_carbon.unforkable import Unforkable
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
@@ -121,7 +122,8 @@ class Session:
         with cls._opening:
             last = cls._current
             if last is None or last.closed:
-                cls._current = last = cls(settings or Carbon(), recording=last is None or last.is_of_this_process)
+                forked = last is not None and not last.is_of_this_process
+                cls._current = last = cls(settings or Carbon(), recording=not forked, forked=forked)
                 if settings is None:  # a script: no line of ours at its begin speaks of notes
                     last._unsaid += last.warnings
             elif settings is not None and settings is not last.settings:
@@ -170,9 +172,11 @@ class Session:
         root: Path = Path("/"),
         environ: Mapping[str, str] = os.environ,
         recording: bool = True,
+        forked: bool = False,
         fetch: Fetch | None = None,
     ) -> None:
-        """Find the sources, the place and the ledger.  With `recording` off nothing is written (`doctor`).
+        """Find the sources, the place and the ledger.  With `recording` off nothing is written (`doctor`, and a child
+        that was `forked` from a process that is metered).
 
         `fetch` asks a live grid source; without it, over the network.
         """
@@ -181,13 +185,15 @@ class Session:
         self.id = run_id()
         self.closed = False
         self.boundary = Boundary()
+        self._unforkable = Unforkable()
         self.notebook = environ.get("JPY_SESSION_NAME")
         self._root, self._environ, self._pid = root, environ, os.getpid()
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
         self._account: Account | None = None
         self._neighbours: Neighbours | None = None
-        self._sessions_here, self._inside_another = 1, False
+        self._forked = forked
+        self._sessions_here, self._inside_another = 1, forked
         self._contexts: dict[str | None, Context] = {}
         self._fetch = fetch
         self.hours = Hours(self._make_live, lambda region: self._place(region)[0])
@@ -512,7 +518,8 @@ class Session:
                 self.account()
         else:
             self.account()
-            self._hand_over()
+            with self._unforkable:
+                self._hand_over()
         if self._watcher is not None and reading is not None:
             self._watcher.ticked(reading, self.open_cells)
 
@@ -562,11 +569,15 @@ class Session:
     def _warm_up(self) -> None:
         """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
         try:
-            self._look_around()
-            self.account()
-            self.hours.look(tuple(self._contexts))
-            for name in GPU_SOURCES:  # one by one: a machine may have cards of two makers
-                sources, refusals = detect(self.host, (name,))
+            with self._unforkable:
+                self._look_around()
+                self.account()
+                self.hours.look(tuple(self._contexts))
+            # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
+            # parent has begun may never answer, and where the parent counts what is used anyway.
+            for name in () if self._forked else GPU_SOURCES:
+                with self._unforkable:
+                    sources, refusals = detect(self.host, (name,))
                 self.refusals += refusals
                 for source in sources:
                     self.meter.add_gpus(cast("GpuSource", source))

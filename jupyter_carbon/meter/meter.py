@@ -339,10 +339,11 @@ class Meter:
             duration_s += (b.t_s - a.t_s) * part
             cpu_s += (b.tree_cpu_s - a.tree_cpu_s) * part
             busy_s += (b.machine_busy_s - a.machine_busy_s) * part
-            before_j = a.energy_j
+            before_j = a.energy_j.get
             for domain, after_j in b.energy_j.items():
-                if domain in before_j:
-                    energy_j[domain] = energy_j.get(domain, 0.0) + (after_j - before_j[domain]) * part
+                was_j = before_j(domain)
+                if was_j is not None:
+                    energy_j[domain] = energy_j.get(domain, 0.0) + (after_j - was_j) * part
             if b.gpu_busy_s is not a.gpu_busy_s:
                 for device, (own_s, all_s) in b.gpu_busy_s.items():
                     was_own_s, was_all_s = a.gpu_busy_s.get(device, (own_s, all_s))
