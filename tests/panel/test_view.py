@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from panel_states import (
     CELLS,
     FRESH,
     IDLE,
-    KERNEL,
     LIVE,
-    NAMES,
     RUNNING,
     STATES,
     T0_MS,
@@ -90,23 +87,24 @@ def test_an_empty_frame_stands_for_a_second_and_no_longer(show):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("state", sorted(STATES))
-def test_axe_finds_nothing(show, axe, state, theme):
-    assert axe(show(STATES[state], theme=theme)) == []
+def test_axe_finds_nothing_in_any_state(gallery, axe, theme):
+    assert axe(gallery(theme, 320), without=["landmark-unique"]) == []  # a gallery has many panels, a page has one
+
+
+def test_axe_finds_nothing_on_a_page_with_one_panel(show, axe):
+    assert axe(show(LIVE), without=[]) == []
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("state", sorted(STATES))
-def test_nothing_is_cut_off_or_overlaps_its_frame(show, state, width):
-    page = show(STATES[state], width=width)
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll('main *')].filter(e => {
+def test_nothing_is_cut_off_or_overlaps_its_frame_in_any_state(gallery, width):
+    overflowing = gallery("light", width).evaluate(
+        """() => [...document.querySelectorAll('main .jc-panel *')].filter(e => {
             if (e.closest('.jc-sr, pre, svg') || !e.checkVisibility()) return false;
             const box = e.getBoundingClientRect(), frame = document.querySelector('main').getBoundingClientRect();
-            const mayEnd = getComputedStyle(e).textOverflow === 'ellipsis';
-            return box.right > frame.right + 0.5 || box.left < frame.left - 0.5 || (!mayEnd && e.scrollWidth > e.clientWidth + 1
-                && getComputedStyle(e).overflow !== 'visible');
-        }).map(e => e.className + ': ' + e.textContent.slice(0, 60))"""
+            const { textOverflow, overflow } = getComputedStyle(e);
+            const isCut = textOverflow !== 'ellipsis' && overflow !== 'visible' && e.scrollWidth > e.clientWidth + 1;
+            return isCut || box.right > frame.right + 0.5 || box.left < frame.left - 0.5;
+        }).map(e => `${e.closest('main > div').id}: ${e.className}: ${e.textContent.slice(0, 60)}`)"""
     )
     assert overflowing == []
 
@@ -115,30 +113,29 @@ def test_nothing_is_cut_off_or_overlaps_its_frame(show, state, width):
 @pytest.mark.parametrize("state", ["metering", "modelled", "idle", "near-budget"])
 def test_a_number_and_its_unit_stay_on_one_line(show, state, width):
     page = show(STATES[state], width=width)
-    for selector in (".jc-number", ".jc-fact dd", ".jc-watts", ".jc-kwh:visible", ".jc-co2:visible", ".jc-total"):
+    for selector in (".jc-number", ".jc-fact dd", ".jc-watts", "td.jc-kwh:visible", "td.jc-co2:visible", ".jc-total"):
         heights = page.locator(selector).evaluate_all(
             "all => all.map(e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight))"
         )
-        paddings = page.locator(selector).evaluate_all("all => all.map(e => e.getClientRects().length)")
         assert all(lines < 2 for lines in heights), (selector, heights)
-        assert all(count <= 1 for count in paddings)
 
 
 def test_a_picture_of_one_state_is_the_same_twice(show):
-    pictures = [show(STATES["metering"]).locator("main").screenshot(animations="disabled", caret="hide") for _ in range(2)]
+    pictures = [
+        show(STATES["metering"]).locator("main").screenshot(animations="disabled", caret="hide") for _ in range(2)
+    ]
     assert pictures[0] == pictures[1]
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_pictures_of_every_state_can_be_looked_at(show, pictures, theme, width):
-    """They land in the folder that `--panel-pictures` names; without it one is taken, so that taking them works."""
+def test_pictures_of_every_state_can_be_looked_at(gallery, pictures, theme, width):
+    """They land in the folder that PANEL_PICTURES names; without it one is taken, so that taking them works."""
+    page = gallery(theme, width)
     for state in sorted(STATES) if pictures.keep else ["metering"]:
-        page = show(STATES[state], theme=theme, width=width)
-        page.locator("main").screenshot(
-            path=pictures.folder / f"{state}-{theme}-{width}.png", animations="disabled", caret="hide"
-        )
-    assert any(pictures.folder.iterdir())
+        picture = pictures.folder / f"{state}-{theme}-{width}.png"
+        page.locator(f"#{state}").screenshot(path=picture, animations="disabled", caret="hide")
+        assert picture.stat().st_size > 1000
 
 
 # --- the headline -------------------------------------------------------------------------------------------------
@@ -254,7 +251,8 @@ def test_the_pointer_reads_the_curve(show):
 def test_the_picture_has_a_sentence_and_its_values_are_a_table(show):
     page = show([*LIVE, {"type": "fold", "section": "method", "folded": False}])
     assert re.fullmatch(
-        r"Power over the last minute: ≈ \d+ W to ≈ \d+ W, most of it GPU", page.locator(".jc-curve").get_attribute("aria-label")
+        r"Power over the last minute: ≈ \d+ W to ≈ \d+ W, most of it GPU",
+        page.locator(".jc-curve").get_attribute("aria-label"),
     )
     table = page.locator(".jc-values")
     assert table.locator("thead th").all_inner_texts() == ["s ago", "GPU", "CPU", "Memory", "The rest"]
@@ -285,7 +283,13 @@ def names(page: Page) -> list[str]:
 
 def test_cells_are_ranked_by_energy_with_the_running_one_on_top(show):
     page = show(LIVE)
-    assert names(page) == ["evaluate(model)", "model.fit(X, y)", "frames = load()", "plots for the paper", "import pandas as pd"]
+    assert names(page) == [
+        "evaluate(model)",
+        "model.fit(X, y)",
+        "frames = load()",
+        "plots for the paper",
+        "import pandas as pd",
+    ]
     assert words(page, ".jc-live .jc-elapsed") == "00:41"
 
 
@@ -365,7 +369,9 @@ def test_all_notebooks_in_a_period(show):
 
 def test_bars_are_as_high_as_their_day(show):
     page = show(LIVE)
-    highs = page.locator(".jc-bars .jc-there, .jc-bars .jc-here").evaluate_all("all => all.map(e => Number(e.getAttribute('height')))")
+    highs = page.locator(".jc-bars .jc-there, .jc-bars .jc-here").evaluate_all(
+        "all => all.map(e => Number(e.getAttribute('height')))"
+    )
     days = [a + b for a, b in zip(highs[::2], highs[1::2], strict=True)]
     assert days == pytest.approx([48 * g / 15.2 for g in (4.1, 7.6, 2.2, 0.4, 0.6, 10.9, 15.2)], abs=0.05)
     assert page.locator(".jc-barvalues tbody tr").count() == 7
@@ -390,7 +396,16 @@ def test_without_a_kernel_the_last_totals_have_a_date(show):
 
 
 def test_runs_by_another_kind_of_intensity_are_named_and_not_added(show):
-    others = [{"basis": "direct", "method": "average", "status": "yearly", "runs": 12, "facility_energy_kwh": 0.01, "operational_gco2e": 3.0}]
+    others = [
+        {
+            "basis": "direct",
+            "method": "average",
+            "status": "yearly",
+            "runs": 12,
+            "facility_energy_kwh": 0.01,
+            "operational_gco2e": 3.0,
+        }
+    ]
     page = show([*LIVE, told(others=others)])
     assert "12 runs more by another intensity (average, direct, yearly): ≈ 3.0 g, not added" in text(page)
 
@@ -454,13 +469,15 @@ def test_a_section_folds_by_the_keyboard(show):
 
 
 def test_the_end_of_a_cell_is_spoken_and_a_tick_is_not(show):
-    page = show([focus(), feed(snapshot(running=None, ended=CELLS[2], seq=41)), feed(snapshot(seq=42))])
+    before = totals(runs=7)
+    page = show([focus(), feed(snapshot(running=None, ended=CELLS[2], seq=41, totals=before))])
     spoken = page.locator(".jc-spoken")
-    assert spoken.inner_text() == ""
-    page.evaluate("event => store.dispatch(event)", feed(snapshot(seq=43)))
+    for seq in (42, 43):
+        page.evaluate("event => store.dispatch(event)", feed(snapshot(seq=seq, totals=before)))
     assert spoken.inner_text() == ""
     page.evaluate("event => store.dispatch(event)", feed(IDLE | {"seq": 44}))
-    assert spoken.inner_text() == "Cell 8 has ended: 330 milliwatt hours, about 130 milligrams of CO2 equivalent, measured"
+    said = "Cell 8 has ended: 330 milliwatt hours, about 130 milligrams of CO2 equivalent, measured"
+    assert spoken.inner_text() == said
 
 
 def test_motion_obeys_the_user(show):
@@ -541,12 +558,3 @@ def test_it_leaves_nothing_behind(show):
     assert page.locator("main").inner_html() == ""
     page.evaluate("event => store.dispatch(event)", feed(snapshot(seq=80)))
     assert page.faults == []
-
-
-def test_the_names_of_cells_come_from_the_notebook():
-    assert set(NAMES) >= {row["key"] for row in CELLS}
-    assert KERNEL == "k1"
-
-
-def dispatching(page: Page, *events: dict[str, Any]) -> None:
-    page.evaluate("events => events.forEach(e => store.dispatch(e))", list(events))

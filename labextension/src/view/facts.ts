@@ -125,7 +125,7 @@ function line(name: string, label: string): { element: HTMLElement; say(first: s
   const first = h('span', { class: 'jc-first' });
   const second = h('span', { class: 'jc-second jc-muted' });
   const third = h('span', { class: 'jc-second jc-doubt' });
-  const element = h('div', { class: `jc-line ${name}` }, h('dt', {}, label), h('dd', {}, first, second, third));
+  const element = h('div', { class: `jc-line ${name}` }, h('dt', {}, label), h('dd', {}, first, ' ', second, ' ', third));
   return {
     element,
     say: (one, two = null, three = null) => {

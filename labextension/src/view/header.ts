@@ -37,7 +37,7 @@ export function header(context: Context): Block {
       say(pill, moodWord(context, word));
     }
     const paused = word === 'paused';
-    show(toggle, context.offers.has('pause') && now === 'live' && kernel !== null && !kernel.dead);
+    show(toggle, context.offers.has('pause') && now === 'live' && kernel !== null && kernel.connected && !kernel.dead);
     set(toggle, 'data-does', paused ? 'resume' : 'pause');
     const label = paused ? t.__('Resume metering') : t.__('Pause metering');
     set(toggle, 'aria-label', label);

@@ -43,15 +43,18 @@ export function mount(element: HTMLElement, store: Store, host: Host): View {
   const spoken = h('p', { class: 'jc-sr jc-spoken', role: 'status', 'aria-live': 'polite' });
   const root = h('div', { class: 'jc-panel' }, ...blocks.map(block => block.element), spoken);
 
-  let announced: string | null = null;
+  // A cell's end is spoken once; what had ended before the panel was opened is not.
+  let heard: { readonly session_id: string; readonly run: number } | null = null;
   const announce = (): void => {
     const snapshot = kernelOf(store.get())?.snapshot ?? null;
-    const ended = snapshot?.ended ?? null;
-    const which = snapshot === null || ended === null ? null : `${snapshot.session_id} ${ended.run}`;
-    if (announced !== null && which !== null && which !== announced && ended !== null) {
+    if (snapshot === null) {
+      return;
+    }
+    const { session_id, ended, totals } = snapshot;
+    if (ended !== null && heard?.session_id === session_id && ended.run > heard.run) {
       say(spoken, spokenCell(context, ended));
     }
-    announced = which ?? announced ?? '';
+    heard = { session_id, run: totals.runs };
   };
   const update = (): void => {
     const state = store.get();

@@ -53,7 +53,7 @@ export function method(context: Context): Block {
       sources.replaceChildren(...lines.map(([term, text]) => h('div', {}, h('dt', {}, term), h('dd', {}, text))));
       doubts.replaceChildren(...flags.map(flag => h('li', {}, flagWord(t, flag))));
       const helps = (about?.findings ?? []).filter(({ remedy }) => remedy !== null);
-      remedies.replaceChildren(...helps.map(({ topic, remedy }) => h('li', {}, h('b', {}, topic), h('pre', {}, remedy ?? ''))));
+      remedies.replaceChildren(...helps.map(({ topic, remedy }) => h('li', {}, h('b', {}, topic), h('pre', { tabindex: 0 }, remedy ?? ''))));
       show(doubtsHead, flags.length > 0);
       show(remediesHead, helps.length > 0);
       say(version, about === null ? '' : t.__('jupyter_carbon %1', about.version));

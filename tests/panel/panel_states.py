@@ -86,7 +86,12 @@ def top(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-REMEDY = '# As root, once.\ncat > /etc/udev/rules.d/70-rapl-energy.rules <<\'RULE\'\nSUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*"\nRULE'
+REMEDY = """\
+# As root, once.
+cat > /etc/udev/rules.d/70-rapl-energy.rules <<'RULE'
+SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", ACTION=="add|change", RUN+="/bin/sh -c 'chgrp energy %p/energy_uj'"
+RULE"""
+
 
 CELLS = [
     cell("c-import", 1, 0.021),
