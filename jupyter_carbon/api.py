@@ -1,31 +1,37 @@
-"""The public functions that need a session: `jc.measure()`, `jc.history()`, `jc.intensity()`, `jc.best_start()`."""
+"""The public functions that need a session: `jc.measure()`, `jc.history()`, `jc.track()`, `jc.intensity()` and
+`jc.best_start()`."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from datetime import date, datetime, time, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jupyter_carbon.footprint import record
+from jupyter_carbon.footprint import footprint, record
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.ledger.history import frame
+from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Running
 from jupyter_carbon.model import CarbonError, CarbonIntensity, CellRecord, CellRun, Method, Status
 from jupyter_carbon.session import Cell, Session
+from jupyter_carbon.units import J_PER_KWH
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from jupyter_carbon.estimate.advice import Advice, Job
+    from jupyter_carbon.estimate.tracking import Progress, Show
     from jupyter_carbon.grid.timeline import Timeline
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _inside: ContextVar[Cell | None] = ContextVar("jupyter_carbon_inside", default=None)
@@ -134,6 +140,56 @@ def _timeline(region: str | None, method: Method, wait_s: float) -> Timeline:
     timeline = live.timeline(place, method)
     live.refresh_within(wait_s)
     return timeline
+
+
+def track(steps: Iterable[T], total: int | None = None) -> Iterator[T]:
+    """The items of `steps`, while a bar says what the whole loop will cost: energy and grams of the facility, with a
+    range that shrinks and closes.
+
+    In a notebook the bar stands under the cell and is replaced in place, in a terminal it is one line; a file or a
+    pipe gets the last line only.  `total` is how many steps there are where `len(steps)` cannot say; without either
+    nothing is shown.  A fault of the meter or of the display never becomes the loop's.
+
+    >>> for batch in track(loader): ...        # doctest: +SKIP
+    """
+    from jupyter_carbon.estimate import tracking  # noqa: PLC0415  (when somebody asks)
+
+    session = Session.current()
+    show: Show = _kernel_bar() or tracking.Terminal(sys.stderr)
+
+    def shown(progress: Progress) -> None:
+        session.boundary.run(lambda: show(progress))
+
+    grams = session.intensity().gco2e_per_kwh
+    yield from tracking.track(steps, energy_j=_Joules(session), show=shown, total=total, gco2e_per_kwh=grams)
+
+
+def _kernel_bar() -> Show | None:
+    """A bar under the cell, where this is a kernel.  What knows IPython stands above us: it is found by its name."""
+    if "ipykernel" not in sys.modules:
+        return None
+    bar: Show | None = import_module("jupyter_carbon.notebook.progress").bar_of_kernel()
+    return bar
+
+
+class _Joules:
+    """Joules of this process so far, carried to the facility; one stretch is read after the other."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._total_j = session, 0.0
+        self._block = session.meter.mark()
+
+    def __call__(self) -> float:
+        if self._session.is_of_this_process:  # else we are a child that was forked in the loop
+            self._session.boundary.run(self._count)
+        return self._total_j
+
+    def _count(self) -> None:
+        session, block = self._session, self._block
+        self._block = session.meter.mark()
+        window, context = session.meter.since(block), session.context()
+        shares, _ = attribute(window, context)
+        self._total_j += footprint(shares, window.duration_s, context).facility_energy_kwh.likely * J_PER_KWH
 
 
 class measure:

@@ -387,7 +387,7 @@ def _wire_bytes(line: str) -> int:
 
 
 def digits(value: float, count: int = 4) -> float:
-    """`value` to `count` significant digits, so that a message holds no more than it says; raises for what is no number.
+    """`value` to `count` significant digits, no more than a message should say; raises for what is no number.
 
     >>> digits(0.000123456), digits(98765.4), digits(0)
     (0.0001235, 98770.0, 0.0)
