@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from jupyter_carbon.api import best_start
 from jupyter_carbon.footprint import NOTHING
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.book import Ledger
@@ -72,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor = word("doctor", _doctor, "What is measured here, what is not, why, and what to do about it.")
     doctor.add_argument("--json", action="store_true", help="the findings as a JSON list")
 
+    when = word("when", _when, "The greenest start of a job of that length.")
+    when.add_argument("hours", help="how long it takes: 3h, 90m, 2d")
+    when.add_argument("--within", default="48h", help="by when it must have ended (default: 48h)")
+    when.add_argument("--interruptible", action="store_true", help="it may pause and go on")
+    when.add_argument("--region", action="append", help="where; several are compared (default: this machine's)")
+    when.add_argument("--json", action="store_true", help="the advice as JSON")
+
     run = word("run", _run, "Execute a notebook in a kernel of its own, and say what each cell cost.")
     run.add_argument("path", type=Path, metavar="NOTEBOOK")
     run.add_argument("--ledger", help="path of the ledger")
@@ -116,6 +124,18 @@ def _history(options: argparse.Namespace) -> int:
         name = " ".join(filter(None, (run.notebook and Path(run.notebook).name, f"[{count}]", run.label)))
         doubts = f"  ({', '.join(record.flags)})" if record.flags else ""
         print(f"{when}  {name}  {duration_text(record.duration_s)}  {record.status}  {line(record)}{doubts}")
+    return 0
+
+
+def _when(options: argparse.Namespace) -> int:
+    try:
+        advice = best_start(options.hours, options.region, options.within, options.interruptible)
+    except ValueError as err:
+        raise CarbonError(str(err)) from err
+    if options.json:
+        _print_json(json.loads(json.dumps(asdict(advice), default=lambda moment: moment.isoformat())))
+    else:
+        print(advice)
     return 0
 
 

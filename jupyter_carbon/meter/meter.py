@@ -189,6 +189,10 @@ class Meter:
                 return self._difference(running.closed, began, self._last)
             return self._difference([*running.closed, (self._last, now, self._alive)], began, now)
 
+    def between(self, a: Reading, b: Reading) -> Window:
+        """The window from one reading to a later one."""
+        return self._difference([(a, b, 1)], a, b)
+
     # --- the ticker's part ------------------------------------------------------------------------------
 
     def tick(self) -> Reading:
