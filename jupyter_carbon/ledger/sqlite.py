@@ -22,6 +22,7 @@ from jupyter_carbon.ledger.rollup import Found, roll_up_stored
 from jupyter_carbon.ledger.rows import RowReader, RowSettler, RowWriter, Surer
 from jupyter_carbon.ledger.schema import APPLICATION_ID, MIGRATIONS
 from jupyter_carbon.model import CellRecord, LedgerError
+from jupyter_carbon.turns import in_turns
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Store:
         with self._connection("rw", WRITE_WAIT_S) as db:
             db.execute("BEGIN IMMEDIATE")
             rows = RowWriter(db)
-            return sum(rows.add(record) for record in records)
+            return sum(rows.add(record) for record in in_turns(records))
 
     def settle(self, since_s: float, region: str, surer: Surer) -> int:
         """Tell the runs of a region with the intensities that are surer by now; how many changed.
