@@ -134,7 +134,7 @@ class Hooks:
             from jupyter_carbon.notebook.badge import show  # noqa: PLC0415
 
             options = frame.options or Options()
-            notes = (options.problem, self.session.refusal(options.region), self.session.trouble)
+            notes = (options.problem, self.session.surroundings.refusal(options.region), self.session.books.trouble)
             show(self.session.record_of(frame.cell), options, [note for note in notes if note])
 
 
