@@ -41,7 +41,7 @@ class Machine:
 
     def session(self, environ: Mapping[str, str] | None = None, *, recording: bool = True, **settings: Any) -> Session:
         """One more session that meters this machine; close it."""
-        chosen = {"region": "FR", "ledger": str(self.ledger), **settings}
+        chosen = {"region": "FR", "live": False, "ledger": str(self.ledger), **settings}
         return Session(Carbon(**chosen), root=self.root, environ=environ or {"TZ": "UTC"}, recording=recording)
 
     @property
