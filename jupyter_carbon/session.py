@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
@@ -380,14 +380,21 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import Finding, examine, of_ledger  # noqa: PLC0415  (when somebody asks)
+        from jupyter_carbon.report.doctor import Finding, examine, of_grid, of_ledger  # noqa: PLC0415  (when somebody asks)
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
+            *of_grid(self.hours.states),
             of_ledger(self.books.path, self.books.trouble),
             *(Finding("warning", "problem", text) for text in self.warnings),
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
+
+    def outlook(self, region: str | None = None) -> dict[str, Any]:
+        """The coming day of the grid, as JSON values for a panel; off the cell's path."""
+        from jupyter_carbon.estimate.outlook import outlook  # noqa: PLC0415  (when a panel asks)
+
+        return outlook(self.hours.timeline(region), time.time())
 
     @property
     def host(self) -> Host:

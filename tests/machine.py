@@ -9,6 +9,7 @@ from typing import Any
 from power.host_tree import HostTree
 from power.powercap import Powercap, Zone
 
+from jupyter_carbon.grid.live import Fetch
 from jupyter_carbon.session import Session
 from jupyter_carbon.settings import Carbon
 
@@ -39,10 +40,18 @@ class Machine:
         """CPU seconds of everybody since boot."""
         self.tree.stat(cpus, round(cpu_s * 100))
 
-    def session(self, environ: Mapping[str, str] | None = None, *, recording: bool = True, **settings: Any) -> Session:
-        """One more session that meters this machine; close it."""
-        chosen = {"region": "FR", "live": False, "ledger": str(self.ledger), **settings}
-        return Session(Carbon(**chosen), root=self.root, environ=environ or {"TZ": "UTC"}, recording=recording)
+    def session(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        recording: bool = True,
+        fetch: Fetch | None = None,
+        **settings: Any,
+    ) -> Session:
+        """One more session that meters this machine; close it.  It asks no live grid source but through `fetch`."""
+        chosen = {"region": "FR", "ledger": str(self.ledger), "live": fetch is not None, **settings}
+        environ = environ or {"TZ": "UTC"}
+        return Session(Carbon(**chosen), root=self.root, environ=environ, recording=recording, fetch=fetch)
 
     @property
     def ledger(self) -> Path:
