@@ -144,13 +144,14 @@ def scenarios_in(path: Path) -> pd.DataFrame | dict[str, Any]:
 
     try:
         if path.suffix.casefold() == ".json":
-            found: object = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(found, dict):
                 return found
-            if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-                return pd.DataFrame(found)
-            raise CarbonError(f"{path}: a list of rows, or one object with lists of values, makes a plan")
-        table: pd.DataFrame = pd.read_csv(path, keep_default_na=False, na_values=[""], skipinitialspace=True)
+            if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+                raise CarbonError(f"{path}: a list of rows, or one object with lists of values, makes a plan")
+            table: pd.DataFrame = pd.DataFrame(found)
+        else:
+            table = pd.read_csv(path, keep_default_na=False, na_values=[""], skipinitialspace=True)
         return table
     except OSError as err:
         raise CarbonError(f"{path} cannot be read ({err.strerror or err})") from err
