@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.neighbours import Neighbours
+    from jupyter_carbon.ledger.plans import Planned
     from jupyter_carbon.report.doctor import Finding
 
     class Watcher(Protocol):
@@ -190,6 +191,7 @@ class Session:
         self._root, self._environ, self._pid = root, environ, os.getpid()
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
         self._neighbours: Neighbours | None = None
         self._forked = forked
@@ -269,8 +271,8 @@ class Session:
         execution_count: int | None = None,
     ) -> CellRun:
         """A name for a run that begins now."""
-        sha1 = source and hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1 or None)
+        sha1 = sha1_of(source) if source else None
+        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1)
 
     @property
     def running(self) -> bool:
@@ -336,6 +338,10 @@ class Session:
         elapsed_s = window.duration_s if window.elapsed_s is None else window.elapsed_s
         course = cell.growth.course(window, cell.told or self.context(cell.region))
         return self.hours.of(cell.region, cell.run.started_at, elapsed_s, course), course
+
+    def keep(self, planned: Planned, cell: Cell) -> None:
+        """What was expected of a cell goes to the ledger beside what it took, once it has ended; off the path."""
+        self._planned.append((planned, cell))
 
     def end_lost(self, owner: object, status: Status = "interrupted") -> None:
         """End what `owner` has begun on this thread and did not end: an interrupt that lands in a hook is swallowed
@@ -561,10 +567,20 @@ class Session:
                 self._ledger = Ledger.open(self.ledger_path)
             self._ledger.drain(self._journal)
             self.hours.settle(self.account(), self._ledger)
+            self._settle_plans(self._ledger)
             if self._ledger.notice is not None:  # it was damaged, and has been begun anew
                 self._warn(LedgerError(self._ledger.notice))
         except LedgerError as err:
             self._warn(err)
+
+    def _settle_plans(self, ledger: Ledger) -> None:
+        """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
+        while self._planned and self._planned[0][1].window is not None:
+            planned, cell = self._planned[0]
+            if cell.status == "ok":
+                actual_kwh = self.record_of(cell).footprint.facility_energy_kwh.likely
+                ledger.plans.keep(replace(planned, actual_kwh=actual_kwh))
+            self._planned.popleft()
 
     def _warm_up(self) -> None:
         """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
@@ -683,6 +699,11 @@ class Session:
             water_source=water and water[1],
             flags=flags,
         )
+
+
+def sha1_of(source: str) -> str:
+    """What a cell's code is known by; the code itself is never kept."""
+    return hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 def _ledger_path(settings: Carbon) -> Path:

@@ -73,7 +73,8 @@ class CarbonMagics(Magics):
         %carbon plan X     many runs at once: X is a DataFrame, a dictionary of lists, or a CSV or JSON file
         %carbon live       the panel under this cell, where the notebook has none
 
-        %%carbon [label] [--region R] [--json]   name a cell, and see its footprint under it
+        %%carbon [label] [--region R] [--json] [--estimate]   name a cell, and see its footprint under it; with
+                           --estimate also what it should cost, before it runs
         """
         word, _, rest = line.strip().partition(" ")
         if word in self._phrases:
