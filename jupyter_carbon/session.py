@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from jupyter_carbon.account import Account
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
+    from jupyter_carbon.ledger.plans import Planned
     from jupyter_carbon.report.doctor import Finding
 
     class Watcher(Protocol):
@@ -180,6 +181,7 @@ class Session:
         self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
         self._stale = False
         self._lock = threading.RLock()  # re-entrant: a signal may land on a thread that holds it
@@ -251,8 +253,8 @@ class Session:
         execution_count: int | None = None,
     ) -> CellRun:
         """A name for a run that begins now."""
-        sha1 = source and hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1 or None)
+        sha1 = sha1_of(source) if source else None
+        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1)
 
     @property
     def running(self) -> bool:
@@ -313,6 +315,10 @@ class Session:
         elapsed_s = window.duration_s if window.elapsed_s is None else window.elapsed_s
         course = cell.growth.course(window, cell.told or self.context(cell.region))
         return self.hours.of(cell.region, cell.run.started_at, elapsed_s, course), course
+
+    def keep(self, planned: Planned, cell: Cell) -> None:
+        """What was expected of a cell goes to the ledger beside what it took, once it has ended; off the path."""
+        self._planned.append((planned, cell))
 
     def end_lost(self, owner: object, status: Status = "interrupted") -> None:
         """End what `owner` has begun on this thread and did not end: an interrupt that lands in a hook is swallowed
@@ -503,8 +509,18 @@ class Session:
             self.surroundings.share_with(*others)
 
     def _settle(self, ledger: Ledger) -> None:
-        """Tell rows with the surer intensities that have come since."""
+        """Tell rows with the surer intensities that have come since, and expectations with what came of them."""
         self.hours.settle(self.account(), ledger)
+        self._settle_plans(ledger)
+
+    def _settle_plans(self, ledger: Ledger) -> None:
+        """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
+        while self._planned and self._planned[0][1].window is not None:
+            planned, cell = self._planned[0]
+            if cell.status == "ok":
+                actual_kwh = self.record_of(cell).footprint.facility_energy_kwh.likely
+                ledger.plans.keep(replace(planned, actual_kwh=actual_kwh))
+            self._planned.popleft()
 
     def _warm_up(self) -> None:
         """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
@@ -554,6 +570,11 @@ class Session:
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Whether all drivers have answered within `timeout_s`; never asked on a cell's path."""
         return self._warm.wait(timeout_s)
+
+
+def sha1_of(source: str) -> str:
+    """What a cell's code is known by; the code itself is never kept."""
+    return hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 def _ledger_path(settings: Carbon) -> Path:
