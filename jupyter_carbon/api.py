@@ -1,31 +1,35 @@
-"""The public functions that need a session: `jc.measure()`, `jc.history()`, `jc.intensity()`, `jc.best_start()`."""
+"""The public functions that need a session: `jc.measure()`, `jc.history()`, `jc.track()`, `jc.intensity()` and
+`jc.best_start()`."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from datetime import date, datetime, time, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jupyter_carbon.footprint import record
+from jupyter_carbon.footprint import footprint, record
 from jupyter_carbon.grid import region as regions
-from jupyter_carbon.ledger.book import Ledger
-from jupyter_carbon.ledger.history import frame
+from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Running
 from jupyter_carbon.model import CarbonError, CarbonIntensity, CellRecord, CellRun, Method, Status
 from jupyter_carbon.session import Cell, Session
+from jupyter_carbon.units import J_PER_KWH
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from jupyter_carbon.estimate.advice import Advice, Job
+    from jupyter_carbon.estimate.tracking import Progress, Show
     from jupyter_carbon.grid.timeline import Timeline
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _inside: ContextVar[Cell | None] = ContextVar("jupyter_carbon_inside", default=None)
@@ -38,6 +42,10 @@ def history(since: date | str | None = None, notebook: str | Path | None = None)
     `since` is a date or time (naive: local) or its ISO 8601 text; `notebook` a path or the end of one.  Raises
     `ValueError` for a date that is none, `LedgerError` for a ledger that cannot be read.
     """
+    # Here: a first `measure` in a cell waits for this module, and needs no SQLite.
+    from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
+    from jupyter_carbon.ledger.history import frame  # noqa: PLC0415
+
     ledger = Ledger.open(Session.ledger_of_process())
     return frame(ledger.records(since=_moment(since), notebook=None if notebook is None else str(notebook)))
 
@@ -136,6 +144,56 @@ def _timeline(region: str | None, method: Method, wait_s: float) -> Timeline:
     return timeline
 
 
+def track(steps: Iterable[T], total: int | None = None) -> Iterator[T]:
+    """The items of `steps`, while a bar says what the whole loop will cost: energy and grams of the facility, with a
+    range that shrinks and closes.
+
+    In a notebook the bar stands under the cell and is replaced in place, in a terminal it is one line; a file or a
+    pipe gets the last line only.  `total` is how many steps there are where `len(steps)` cannot say; without either
+    nothing is shown.  A fault of the meter or of the display never becomes the loop's.
+
+    >>> for batch in track(loader): ...        # doctest: +SKIP
+    """
+    from jupyter_carbon.estimate import tracking  # noqa: PLC0415  (when somebody asks)
+
+    session = Session.current()
+    show: Show = _kernel_bar() or tracking.Terminal(sys.stderr)
+
+    def shown(progress: Progress) -> None:
+        session.boundary.run(lambda: show(progress))
+
+    grams = session.intensity().gco2e_per_kwh
+    yield from tracking.track(steps, energy_j=_Joules(session), show=shown, total=total, gco2e_per_kwh=grams)
+
+
+def _kernel_bar() -> Show | None:
+    """A bar under the cell, where this is a kernel.  What knows IPython stands above us: it is found by its name."""
+    if "ipykernel" not in sys.modules:
+        return None
+    bar: Show | None = import_module("jupyter_carbon.notebook.progress").bar_of_kernel()
+    return bar
+
+
+class _Joules:
+    """Joules of this process so far, carried to the facility; one stretch is read after the other."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._total_j = session, 0.0
+        self._block = session.meter.mark()
+
+    def __call__(self) -> float:
+        if self._session.is_of_this_process:  # else we are a child that was forked in the loop
+            self._session.boundary.run(self._count)
+        return self._total_j
+
+    def _count(self) -> None:
+        session, block = self._session, self._block
+        self._block = session.meter.mark()
+        window, context = session.meter.since(block), session.context()
+        shares, _ = attribute(window, context)
+        self._total_j += footprint(shares, window.duration_s, context).facility_energy_kwh.likely * J_PER_KWH
+
+
 class measure:
     """Meter a block, or each call of a function; `record` is there after the block.
 
@@ -153,6 +211,7 @@ class measure:
         self.label = label
         self._open = False
         self._session: Session | None = None
+        self._tell: Callable[[], CellRecord] | None = None
         self._record: CellRecord | None = None
         self._cell: Cell | None = None
         self._part: tuple[CellRun, Running] | None = None
@@ -161,7 +220,9 @@ class measure:
     def record(self) -> CellRecord:
         """What the block has cost; raises `CarbonError` before its end, and where it could not be metered."""
         if self._record is None:
-            raise CarbonError("the block has not ended, or was not metered: its record is there after the `with`")
+            if self._tell is None:
+                raise CarbonError("the block has not ended, or was not metered: its record is there after the `with`")
+            self._record = self._tell()  # when it is asked for: most blocks only want their row
         return self._record
 
     def __call__(self, function: F) -> F:
@@ -200,7 +261,7 @@ class measure:
     def __enter__(self) -> measure:
         if self._open:
             raise CarbonError("this block is open already: each needs a measure() of its own")
-        self._record = self._cell = self._part = None
+        self._record = self._tell = self._cell = self._part = None
         self._session = session = Session.current()
         self._open = True
         session.boundary.run(lambda: self._begin(session))
@@ -229,12 +290,12 @@ class measure:
     def _end(self, session: Session, status: Status) -> None:
         if self._part is not None:
             run, block = self._part
-            self._record = record(run, session.meter.since(block), status, session.context())
+            self._tell = functools.partial(record, run, session.meter.since(block), status, session.context())
         elif self._cell is not None:
             if _inside.get() is self._cell:
                 _inside.set(None)
             session.end(self._cell, status)
-            self._record = session.record_of(self._cell)
+            self._tell = functools.partial(session.record_of, self._cell)
 
 
 def _status(kind: type[BaseException] | None) -> Status:

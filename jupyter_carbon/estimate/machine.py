@@ -25,8 +25,9 @@ class Machine:
     """Watts of one device of each kind under this work, and what the box, the supply and their making add.
 
     `gpu_w` and `cpu_w` follow the work; `*_idle`, `*_rated_w`, `cpu_full` and `cpu_curve` serve a utilisation that is
-    given.  `host_w` is CPU, memory and fans of a GPU server whose CPU nobody named, per GPU.  `ram_gb` is what a machine
-    of this kind holds if nobody said; `*_kgco2e` are what making one cost.  `priors` are the rows that were used, by role.
+    given.  `host_w` is CPU, memory and fans of a GPU server whose CPU nobody named, per GPU.  `ram_gb` is what a
+    machine of this kind holds if nobody said; `*_kgco2e` are what making one cost.  `priors` are the rows that were
+    used, by role.
     """
 
     gpu: HardwareSpec | None

@@ -50,6 +50,7 @@ MOST_WAITING = 1000
 
 Course = tuple[tuple[float, float], ...]
 
+_quoted = json.encoder.encode_basestring_ascii  # what `_json` does with a text, without its ways to get there
 _json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII only: a line can be cut nowhere inside a character
 
 
@@ -144,7 +145,7 @@ class Journal:
         if known is None:
             raise ValueError("a journal is told its context before its first run")
         text = (
-            f'["begin",{_json(run.id)},{known.number},{_text(run.cell_id)},{_text(run.notebook)},{_text(run.label)},'
+            f'["begin",{_quoted(run.id)},{known.number},{_text(run.cell_id)},{_text(run.notebook)},{_text(run.label)},'
             f"{'null' if run.execution_count is None else run.execution_count},{run.started_at:.6f},"
             f"{_text(run.source_sha1)}]\n"
         )
@@ -256,9 +257,9 @@ class Journal:
             self._learned = tuple(dict(by_device) for by_device in learned)
             self._learned_json = _json([_finite(by_device) for by_device in learned])
         return (
-            f'["{kind}",{_json(run_id)},{_text(status)},{_numbers(numbers)},{self._learned_json},'
+            f'["{kind}",{_quoted(run_id)},{_text(status)},{_numbers(numbers)},{self._learned_json},'
             f"{_json(window.gpu_busy_s) if window.gpu_busy_s else '{}'},"
-            f"{'null' if window.elapsed_s is None else _json(window.elapsed_s)},"
+            f"{'null' if window.elapsed_s is None else _numbers([window.elapsed_s])[1:-1]},"
             f"{_json(window.flags) if window.flags else '[]'}{grid}]\n"
         ).encode("ascii")
 
@@ -372,7 +373,7 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 
 def _text(value: str | None) -> str:
-    return "null" if value is None else _json(value)
+    return "null" if value is None else _quoted(value)
 
 
 def _numbers(values: list[float | None]) -> str:

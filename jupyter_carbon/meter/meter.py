@@ -19,6 +19,7 @@ from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
 from jupyter_carbon.power import GpuSource, PowerSource
 from jupyter_carbon.power.cpu_time import MachineBusy
+from jupyter_carbon.turns import in_turns
 
 SEARCH_FROM_S = 0.05
 """Cells longer than this have their child processes looked for once more at their end."""
@@ -189,6 +190,10 @@ class Meter:
                 return self._difference(running.closed, began, self._last)
             return self._difference([*running.closed, (self._last, now, self._alive)], began, now)
 
+    def between(self, a: Reading, b: Reading) -> Window:
+        """The window from one reading to a later one."""
+        return self._difference([(a, b, 1)], a, b)
+
     # --- the ticker's part ------------------------------------------------------------------------------
 
     def tick(self) -> Reading:
@@ -203,11 +208,8 @@ class Meter:
 
     def take_between(self) -> tuple[Window, ...]:
         """The stretches between cells since the last call, as windows of the session; each is given once."""
-        windows = []
-        while self._between:
-            a, b = self._between.popleft()
-            windows.append(self._difference([(a, b, 1)], a, b))
-        return tuple(windows)
+        stretches = [self._between.popleft() for _ in range(len(self._between))]
+        return tuple(self._difference([(a, b, 1)], a, b) for a, b in in_turns(stretches))
 
     def learn(self, window: Window, *, idle: bool) -> None:
         """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""
@@ -335,10 +337,11 @@ class Meter:
             duration_s += (b.t_s - a.t_s) * part
             cpu_s += (b.tree_cpu_s - a.tree_cpu_s) * part
             busy_s += (b.machine_busy_s - a.machine_busy_s) * part
-            before_j = a.energy_j
+            before_j = a.energy_j.get
             for domain, after_j in b.energy_j.items():
-                if domain in before_j:
-                    energy_j[domain] = energy_j.get(domain, 0.0) + (after_j - before_j[domain]) * part
+                was_j = before_j(domain)
+                if was_j is not None:
+                    energy_j[domain] = energy_j.get(domain, 0.0) + (after_j - was_j) * part
             if b.gpu_busy_s is not a.gpu_busy_s:
                 for device, (own_s, all_s) in b.gpu_busy_s.items():
                     was_own_s, was_all_s = a.gpu_busy_s.get(device, (own_s, all_s))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jupyter_carbon
+from jupyter_carbon.notebook.channel import Connection
 from jupyter_carbon.notebook.hooks import Hooks
 from jupyter_carbon.notebook.magics import CarbonMagics
 from jupyter_carbon.notebook.transform import strip_carbon
@@ -22,10 +23,13 @@ def load(shell: InteractiveShell) -> None:
         return
     settings, refused = Carbon.of(shell)
     session = Session.current(settings)
-    session.warnings += refused
+    session.note(*refused)
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)
     hooks.register()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        hooks.connection = Connection(kernel, session)
     # Appended: IPython's own clean-up comes first, and line numbers in tracebacks stay right.
     shell.input_transformers_cleanup.append(strip_carbon)
     shell.register_magics(CarbonMagics(shell, hooks))
@@ -43,6 +47,8 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("carbon", None)
     magics.hooks.unregister()
+    if magics.hooks.connection is not None:
+        magics.hooks.connection.close()
     shell.input_transformers_cleanup.remove(strip_carbon)
     session = magics.hooks.session
     session.end_lost(magics.hooks, "ok")  # the cell that unloads: no hook of ours will see its end

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_carbon.estimate.belief import Belief, propagate, total, where
@@ -32,12 +32,14 @@ def test_a_sum_of_two_known_to_three_and_four_is_known_to_five():
     assert ends(total(Belief.of(Interval(7, 10, 13)), Belief.of(Interval(16, 20, 24)))) == pytest.approx((25, 30, 35))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(intervals, intervals)
 def test_one_number_multiplies_and_adds_as_an_interval_does(one, other):
     assert ends(Belief.of(one) * Belief.of(other)) == near(one * other)
     assert ends(total(Belief.of(one), Belief.of(other))) == near(one + other)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(intervals, min_size=1, max_size=5), intervals)
 def test_a_column_does_row_by_row_what_one_number_does(rows, other):
     column, single = Belief.column([Belief.of(each) for each in rows]), Belief.of(other)

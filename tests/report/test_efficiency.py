@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_carbon.report.efficiency import pareto, pepr
@@ -22,6 +22,7 @@ def test_equal_costs_and_a_single_model_score_their_performance():
     assert pepr([], []) == []
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1e6)), min_size=1, max_size=20))
 def test_a_score_lies_between_half_the_performance_and_all_of_it(models):
     performance, cost = zip(*models, strict=True)
@@ -48,6 +49,7 @@ def test_scores_that_cannot_be_are_refused(performance, cost, message):
         pepr(performance, cost)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(pairs)
 def test_the_front_is_what_nothing_beats(points):
     frame = pd.DataFrame(points, columns=["kwh", "acc"], dtype=float)
