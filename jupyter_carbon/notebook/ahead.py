@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 
-from jupyter_carbon.api import best_start
+from jupyter_carbon.estimate.advice import Job, advise
+from jupyter_carbon.estimate.coming import slots_of
 from jupyter_carbon.estimate.estimator import estimate
 from jupyter_carbon.estimate.here import here
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
+from jupyter_carbon.grid.timeline import Timeline
 from jupyter_carbon.model import CarbonError, CarbonIntensity, IntensityUnavailable, Interval
 from jupyter_carbon.notebook.protocol import (
     VERSION,
@@ -79,7 +82,7 @@ def _answer(question: AskEstimate, session: Session) -> EstimateAnswer:
             name=regions.resolve(other).name,
             operational_gco2e=digits(there.operational_gco2e.likely),
         ),
-        later=_later(hours, question["region"], run.operational_gco2e),
+        later=_later(session, hours, place, run.operational_gco2e),
     )
 
 
@@ -122,14 +125,24 @@ def _width(interval: Interval) -> float:
     return math.log(interval.high / interval.low) if interval.low > 0.0 else math.inf
 
 
-def _later(hours: float, region: str | None, now_gco2e: Interval) -> Later | None:
-    """The best start within a day, where the hours there are known and another one is better than now."""
+def _later(session: Session, hours: float, place: str, now_gco2e: Interval) -> Later | None:
+    live = session.hours.live
+    timeline = live.timeline(regions.resolve(place), "average")
+    live.refresh_within(GRID_WAIT_S)
+    return later_of(timeline, hours, now_gco2e, time.time())
+
+
+def later_of(timeline: Timeline, hours: float, now_gco2e: Interval, now_s: float) -> Later | None:
+    """The best start within a day of a run that costs so much now, where the hours of the place are known and another
+    one is better."""
     if not 1 / 60 <= hours <= WAIT_H / 2:
         return None
+    end_s = now_s + WAIT_H * 3600.0
     try:
-        advice = best_start(hours, region, within=WAIT_H, wait_s=GRID_WAIT_S)
+        slots, signal = slots_of(timeline, now_s, end_s, hours)
     except IntensityUnavailable:
         return None
+    advice = advise(slots, signal, Job(hours), now_s=now_s, end_s=end_s)
     if advice.start <= advice.computed_at:
         return None
     return Later(

@@ -12,6 +12,9 @@ import { kernelOf } from './store';
 const SUGGESTED = ['H100', 'A100 80GB', 'L4', 'T4', 'RTX 4090', 'data-centre GPU', 'desktop GPU', 'laptop GPU'];
 let number = 0;
 
+/** A number, its mark and its unit stay on one line. */
+const whole = (text: string): string => text.replace(/ /g, '\u00a0');
+
 export function beforeYouRun(context: Context): Block {
   const { t, act, dispatch } = context;
   number += 1;
@@ -92,12 +95,12 @@ export function beforeYouRun(context: Context): Block {
     const { f } = context;
     const grams = (value: number): string => {
       const amount = f.grams(value, 'assumed', false);
-      return `${amount.number} ${amount.unit}`;
+      return whole(`${amount.number} ${amount.unit}`);
     };
     say(total, grams(answer.operational_gco2e.likely));
     say(
       range,
-      t.__('%1 · %2', f.range(answer.operational_gco2e, 'g'), f.quantity(answer.energy_kwh.likely, 'kWh', 'assumed'))
+      t.__('%1 · %2', whole(f.range(answer.operational_gco2e, 'g')), whole(f.quantity(answer.energy_kwh.likely, 'kWh', 'assumed')))
     );
     const { elsewhere, later } = answer;
     const there = t.__('in %1 %2', elsewhere.name, grams(elsewhere.operational_gco2e));
@@ -113,7 +116,7 @@ export function beforeYouRun(context: Context): Block {
       answer.basis,
       t.__('the range hangs most on: %1', answer.dominant),
       ...(answer.embodied_gco2e === null ? [] : [t.__('making of the hardware %1 more', grams(answer.embodied_gco2e))]),
-      ...(answer.water_l === null ? [] : [t.__('water %1', f.quantity(answer.water_l, 'l', 'assumed'))])
+      ...(answer.water_l === null ? [] : [t.__('water %1', whole(f.quantity(answer.water_l, 'l', 'assumed')))])
     ];
     say(why, more.join(' · '));
   };
