@@ -54,7 +54,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Carb
 <script type="module">
 import * as jc from '/static/view.js';
 const names = {names};
-const offers = ['start', 'pause', 'resume', 'copy', 'go', 'history', 'settings'];
+const offers = ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'settings'];
 let views = [];
 const mount = element => {{
   window.store = jc.createStore();
