@@ -258,7 +258,8 @@ export class Link implements IDisposable {
       kernel_id,
       busy: status === 'busy' || status === 'unknown',
       connected: connectionStatus === 'connected' || status === 'restarting' || status === 'autorestarting',
-      dead: status === 'dead'
+      dead: status === 'dead',
+      now_ms: Date.now()
     });
     if (status === 'idle') {
       this.settle();

@@ -210,12 +210,14 @@ def dispatch(page: Page, events: list[dict[str, Any]]) -> None:
 def axe() -> Callable[..., list[str]]:
     """What axe-core has to say about a page: rule and element."""
 
-    def check(page: Page, *, without: list[str]) -> list[str]:
+    def check(page: Page, *, within: str = "main", without: list[str]) -> list[str]:
         page.add_script_tag(path=str(AXE))
         found = page.evaluate(
-            "async off => (await axe.run('main', { rules: Object.fromEntries(off.map(r => [r, { enabled: false }])) }))"
-            ".violations",
-            without,
+            """async ([within, off]) => {
+                const rules = Object.fromEntries(off.map(rule => [rule, { enabled: false }]));
+                return (await axe.run(within, { rules })).violations;
+            }""",
+            [within, without],
         )
         return [
             f"{rule['id']}: {node['html'][:120]} {node['failureSummary'][:300]}"

@@ -27,7 +27,8 @@ export interface Former {
 export interface Kernel {
   readonly link: Link;
   readonly since_ms: number;
-  readonly busy: boolean;
+  /** Since when the kernel says that it is busy, with whatever it may be. */
+  readonly busy_since_ms: number | null;
   readonly connected: boolean;
   readonly dead: boolean;
   readonly snapshot: Snapshot | null;
@@ -81,7 +82,7 @@ export type Event =
   | { readonly type: 'snapshot'; readonly kernel_id: string; readonly snapshot: Snapshot; readonly now_ms: number }
   | { readonly type: 'cells'; readonly kernel_id: string; readonly session_id: string; readonly cells: readonly Cell[]; readonly about: About }
   | { readonly type: 'link'; readonly kernel_id: string; readonly link: Link; readonly now_ms: number; readonly problem?: string }
-  | { readonly type: 'status'; readonly kernel_id: string; readonly busy: boolean; readonly connected: boolean; readonly dead: boolean }
+  | { readonly type: 'status'; readonly kernel_id: string; readonly busy: boolean; readonly connected: boolean; readonly dead: boolean; readonly now_ms: number }
   | { readonly type: 'restarted'; readonly kernel_id: string; readonly now_ms: number }
   | { readonly type: 'gone'; readonly kernel_id: string }
   | { readonly type: 'other-version'; readonly kernel_id: string; readonly version: number }
@@ -102,7 +103,7 @@ export const MORE_CELLS = 50;
 export const newKernel: Kernel = {
   link: 'unknown',
   since_ms: 0,
-  busy: false,
+  busy_since_ms: null,
   connected: true,
   dead: false,
   snapshot: null,
@@ -158,7 +159,7 @@ export function reduce(state: State, event: Event): State {
     case 'status':
       return withKernel(state, event.kernel_id, kernel => ({
         ...kernel,
-        busy: event.busy,
+        busy_since_ms: event.busy ? kernel.busy_since_ms ?? event.now_ms : null,
         connected: event.connected,
         dead: event.dead,
         // Nothing runs in a dead kernel, whatever its last words were.
