@@ -439,6 +439,11 @@ class Session:
         return self._refused_regions.get(region) if region else None
 
     @property
+    def place(self) -> regions.Region:
+        """Where this session takes its electricity, and how that is known."""
+        return self._place(None)[0]
+
+    @property
     def is_of_this_process(self) -> bool:
         """False in a forked child."""
         return os.getpid() == self._pid
