@@ -59,8 +59,9 @@ def estimate_answer(question: AskEstimate, session: Session) -> EstimateAnswer:
 
 def _answer(question: AskEstimate, session: Session) -> EstimateAnswer:
     hours = question["minutes"] / 60.0
-    own = session.context().intensity
-    place = own.region if question["region"] is None else regions.resolve(question["region"]).code
+    # Our own place stays what it is, a guess perhaps: only of a place that somebody named is a live source asked.
+    where = session.place if question["region"] is None else regions.resolve(question["region"])
+    place = where.code
     run = _run(question, session, hours, place)
     other = next(code for code in COMPARED if code != place)
     there = _run(question, session, hours, other)
@@ -71,7 +72,7 @@ def _answer(question: AskEstimate, session: Session) -> EstimateAnswer:
         basis=run.basis,
         minutes=question["minutes"],
         region=place,
-        name=regions.resolve(place).name,
+        name=where.name,
         energy_kwh=range_of(run.energy_kwh),
         operational_gco2e=range_of(run.operational_gco2e),
         embodied_gco2e=None if run.embodied_gco2e is None else digits(run.embodied_gco2e.likely),
@@ -82,7 +83,7 @@ def _answer(question: AskEstimate, session: Session) -> EstimateAnswer:
             name=regions.resolve(other).name,
             operational_gco2e=digits(there.operational_gco2e.likely),
         ),
-        later=_later(session, hours, place, run.operational_gco2e),
+        later=_later(session, hours, where, run.operational_gco2e),
     )
 
 
@@ -125,9 +126,9 @@ def _width(interval: Interval) -> float:
     return math.log(interval.high / interval.low) if interval.low > 0.0 else math.inf
 
 
-def _later(session: Session, hours: float, place: str, now_gco2e: Interval) -> Later | None:
+def _later(session: Session, hours: float, where: regions.Region, now_gco2e: Interval) -> Later | None:
     live = session.hours.live
-    timeline = live.timeline(regions.resolve(place), "average")
+    timeline = live.timeline(where, "average")
     live.refresh_within(GRID_WAIT_S)
     return later_of(timeline, hours, now_gco2e, time.time())
 
