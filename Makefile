@@ -43,7 +43,7 @@ coverage: .venv/ok $(KERNELS:%=.venvs/%/ok)
 	$(BIN)/coverage report
 
 bench: .venvs/bench/ok
-	@for one in overhead load idle offline ledger; do .venvs/bench/bin/python benchmarks/$$one.py || exit; done
+	@for one in overhead load idle offline ledger grid; do .venvs/bench/bin/python benchmarks/$$one.py || exit; done
 
 clean:
 	rm -rf .venv .venvs .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -424,7 +424,7 @@ class Session:
     @property
     def place(self) -> regions.Region:
         """Where this session takes its electricity, and how that is known."""
-        return self._place(None)[0]
+        return self.surroundings.place()[0]
 
     @property
     def is_of_this_process(self) -> bool:
@@ -482,7 +482,8 @@ class Session:
         if self.closed:
             return
         self._look_around()
-        self.hours.look(self.surroundings.asked_for)
+        with self._unforkable:
+            self.hours.look(self.surroundings.asked_for)
         self._let_in()
         reading = self.meter.tick() if self._running or self._watcher is not None else None
         if self._running:
@@ -561,6 +562,7 @@ class Session:
             fetch=self._fetch,
             on_news=self._on_grid_news,
             guard=self.boundary.run,
+            whole=self._unforkable,
         )
 
     def _on_grid_news(self) -> None:
@@ -568,7 +570,8 @@ class Session:
         self.hours.has_news()
         if self.books.ledger is not None and not self._running:
             try:
-                self._settle(self.books.ledger)
+                with self._unforkable:
+                    self.hours.settle(self.account(), self.books.ledger)
             except LedgerError as err:
                 self.books.warn(str(err))
 

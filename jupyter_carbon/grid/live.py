@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -233,12 +234,14 @@ class Live:
         clock: Callable[[], float] = time.time,
         on_news: Callable[[], None] = lambda: None,
         guard: Callable[[Callable[[], None]], None] = lambda work: work(),
+        whole: AbstractContextManager[object] | None = None,
     ) -> None:
         """`on_news` is called on the thread after a round that brought something; `guard` runs a round, and keeps a
-        fault of ours from being printed into a cell."""
+        fault of ours from being printed into a cell; within `whole` no fork of the user's cuts an import in half."""
         self._folder, self._environ = folder, environ
         self._enabled, self._provider, self._area = enabled, provider, area
         self._fetch, self._clock, self._on_news, self._guard = fetch, clock, on_news, guard
+        self._whole: AbstractContextManager[object] = nullcontext() if whole is None else whole
         self._timelines: dict[tuple[str, str, Method], Timeline] = {}
         self.feeds: list[Feed] = []
         self._thread: threading.Thread | None = None
@@ -304,8 +307,9 @@ class Live:
 
     def _round(self, feeds: list[Feed]) -> None:
         if self._fetch is None:
-            # Some 30 ms, on this thread alone.
-            from jupyter_carbon.grid.providers.http import fetch  # noqa: PLC0415
+            with self._whole:
+                # Some 30 ms, on this thread alone.
+                from jupyter_carbon.grid.providers.http import fetch  # noqa: PLC0415
 
             self._fetch = fetch
         news = False

@@ -76,7 +76,8 @@ class Provider(Protocol):
     """The names that a source's file has.
 
     `CREDIT` is publisher and licence, `BOUNDARY` what of the electricity is counted; `PERIOD_S` is how often new
-    numbers are worth asking for, `NEEDS_KEY` whether it answers without one.
+    numbers are worth asking for, `NEEDS_KEY` whether it answers to nobody without one,
+    `ROOT` where all its addresses begin.
     """
 
     CREDIT: str
@@ -84,6 +85,7 @@ class Provider(Protocol):
     BOUNDARY: str
     PERIOD_S: float
     NEEDS_KEY: bool
+    ROOT: str
 
     def zone(self, place: Region, area: str) -> str | None:
         """The place in the source's own words; None where it does not serve it.  `area` is a part of the place."""
