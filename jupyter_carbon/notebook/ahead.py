@@ -101,7 +101,7 @@ def _run(question: AskEstimate, session: Session, hours: float, place: str) -> _
             water_l=one.water_l,
             dominant=one.dominant,
         )
-    machine = here(context, session.account().totals)
+    machine = here(context, session.account().totals, session.host)
     energy_kwh = machine.energy_kwh(hours)
     grid = _grid(session, place)
     water = static.water_l_per_kwh(regions.resolve(place))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from jupyter_carbon.grid.region import resolve
 from jupyter_carbon.model import ONE, ZERO, Context, Domain, Interval, Share, WallModel
 from jupyter_carbon.notebook.ahead import estimate_answer, later_of
 from jupyter_carbon.notebook.protocol import VERSION, BadQuestion, parse_question
+from jupyter_carbon.power.host import Host
 from jupyter_carbon.session import Session
 
 ASK = {"v": VERSION, "ask": "estimate", "gpu": None, "n_gpu": 1, "minutes": 10, "region": None}
@@ -77,7 +79,7 @@ def test_another_place_has_another_grid_and_the_same_energy(session):
 
 
 def a_context(**more: object) -> Context:
-    """One package that may draw 100 W and a GPU that may draw 300; nothing is lost on the way to the facility."""
+    """A package and a GPU that may draw 300; nothing is lost on the way to the facility."""
     package, gpu = (
         Domain("cpu", "package-0", "rapl", "measured", 0.0),
         Domain("gpu", "gpu0", "nvml", "measured", 0.0),
@@ -91,21 +93,29 @@ def a_context(**more: object) -> Context:
     return Context(**(given | more))
 
 
-def test_before_any_cell_ran_it_is_a_share_of_what_the_devices_that_are_yours_may_draw():
-    assert here(a_context(), NOTHING).power_w.likely == pytest.approx(LOAD.likely * (0.5 * 100 + 300))
-    assert here(a_context(gpus_allotted=()), NOTHING).power_w.high == pytest.approx(LOAD.high * 0.5 * 100)
+@pytest.fixture
+def host(session: Session) -> Host:
+    """80 W, and memory that takes nothing."""
+    return replace(session.host, tdp_w=80.0, tdp_spread=ONE, allotted_ram_gb=0.0)
 
 
-def test_after_a_while_it_is_the_mean_power_of_the_cells():
+def test_before_any_cell_ran_it_is_a_share_of_the_rated_power_that_is_yours(host):
+    assert here(a_context(), NOTHING, host).power_w.likely == pytest.approx(LOAD.likely * (0.5 * 80 + 300))
+    assert here(a_context(gpus_allotted=()), NOTHING, host).power_w.high == pytest.approx(LOAD.high * 0.5 * 80)
+
+
+def test_after_a_while_it_is_the_mean_power_of_the_cells(host):
     joules = Interval.exact(1200.0)
     share = Share(a_context().domains[0], joules, ZERO, joules, 0.0)
     ran = Totals(3, 12.0, footprint([share], 12.0, a_context()), 0.0, None)
-    found = here(a_context(), ran)
+    found = here(a_context(), ran, host)
     assert found.power_w.likely == pytest.approx(100.0)
     assert found.power_w.high == pytest.approx(100.0 * NEXT.high)
     assert found.energy_kwh(2.0).likely == pytest.approx(0.2)
     assert found.basis == "the mean power of 3 metered cells of this session, 12.0 s"
-    assert "no cell has run for long" in here(a_context(), Totals(3, METERED_S - 1, ran.footprint, 0.0, None)).basis
+    assert (
+        "no cell has run for long" in here(a_context(), Totals(3, METERED_S - 1, ran.footprint, 0.0, None), host).basis
+    )
 
 
 # --- other hardware ---------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_minutes_that_cannot_be_are_not_asked_and_the_field_is_marked(show, minu
 
 def test_an_answer_has_its_range_another_place_and_another_hour(show):
     page = show([*IDLING, answered()])
-    assert words(page, f"{FORM} .jc-total") == "≈_850_g"  # _ is a blank that does not break
+    assert words(page, f"{FORM} .jc-aheadtotal") == "≈_850_g"  # _ is a blank that does not break
     assert words(page, ".jc-aheadrange") == "0.50_–_1.3_kg · ≈_2.2_kWh"
     assert words(page, ".jc-compared") == "in France ≈_90_g · from 17:13 ≈_660_g"
     assert "the range hangs most on: GPU draw" in page.locator(".jc-why").inner_text()
@@ -128,13 +128,13 @@ def test_where_no_hour_is_known_none_is_named(show):
 )
 def test_what_is_under_way_or_went_wrong_is_said(show, events, sentence):
     page = show([*IDLING, *events])
-    assert page.locator(f"{FORM} .jc-note").inner_text().startswith(sentence)
+    assert page.locator(f"{FORM} .jc-aheadnote").inner_text().startswith(sentence)
 
 
 @pytest.mark.parametrize("events", [[focus(), link("off")], [*LIVE, status(dead=True)], [tick(T0_MS), focus()]])
 def test_without_a_metered_kernel_it_says_who_would_answer(show, events):
     page = show([*events, OPEN])
-    assert page.locator(f"{FORM} .jc-note").inner_text() == "A metered kernel answers this; none runs here."
+    assert page.locator(f"{FORM} .jc-aheadnote").inner_text() == "A metered kernel answers this; none runs here."
     assert page.get_by_role("button", name="Estimate").is_disabled()
 
 

@@ -40,12 +40,12 @@ export function beforeYouRun(context: Context): Block {
     submit,
     h('datalist', { id: list }, ...SUGGESTED.map(value => h('option', { value })))
   );
-  const total = h('b', { class: 'jc-total' });
+  const total = h('b', { class: 'jc-aheadtotal' });
   const range = h('span', { class: 'jc-muted jc-aheadrange' });
   const compared = h('p', { class: 'jc-compared' });
   const why = h('p', { class: 'jc-muted jc-why' });
-  const answerBox = h('div', { class: 'jc-answer' }, h('p', { class: 'jc-sum' }, total, ' ', range), compared, why);
-  const note = h('p', { class: 'jc-note jc-muted', role: 'status' });
+  const answerBox = h('div', { class: 'jc-aheadanswer' }, h('p', { class: 'jc-aheadsum' }, total, ' ', range), compared, why);
+  const note = h('p', { class: 'jc-aheadnote jc-muted', role: 'status' });
   const section = fold(context, 'ahead', [t.__('Before you run')], [form, answerBox, note]);
 
   let state: Ahead | null = null;
