@@ -48,21 +48,26 @@ bench: .venvs/bench/ok
 clean:
 	rm -rf .venv .venvs .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 
-.venv/ok: pyproject.toml
+# The panel is built from TypeScript where Node is; without it the kernel side is whole, and the panel is not there.
+PANEL := $(wildcard labextension/package*.json labextension/schema/* labextension/src/*.ts labextension/src/view/*.ts labextension/style/*)
+
+.venv/ok: pyproject.toml $(PANEL)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "jupyter_carbon needs Python 3.10 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -e ".[test,dev]"
+	@if command -v npm >/dev/null; then $(BIN)/pip install -q -e ".[test,dev]"; else \
+	  echo "No npm here: the panel is left out (install Node 20 or newer to have it)."; \
+	  SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install -q -e ".[test,dev]"; fi
 	$(BIN)/python -m ipykernel install --prefix .venvs/specs --name ik-newest >/dev/null
 	@touch $@
 
 .venvs/bench/ok: pyproject.toml
 	$(PYTHON) -m venv .venvs/bench
-	.venvs/bench/bin/pip install -q -e . "ipykernel>=7" $(PEERS)
+	SKIP_JUPYTER_BUILDER=1 .venvs/bench/bin/pip install -q -e . "ipykernel>=7" $(PEERS)
 	@touch $@
 
 $(KERNELS:%=.venvs/%/ok): .venvs/%/ok: pyproject.toml | .venv/ok
 	$(PYTHON) -m venv .venvs/$*
-	.venvs/$*/bin/pip install -q -e . joblib $($*)
+	SKIP_JUPYTER_BUILDER=1 .venvs/$*/bin/pip install -q -e . joblib $($*)
 	.venvs/$*/bin/python -m ipykernel install --prefix .venvs/specs --name $* >/dev/null
 	@touch $@

@@ -422,6 +422,11 @@ class Session:
         self.books.note(*texts)
 
     @property
+    def place(self) -> regions.Region:
+        """Where this session takes its electricity, and how that is known."""
+        return self.surroundings.place()[0]
+
+    @property
     def is_of_this_process(self) -> bool:
         """False in a forked child."""
         return os.getpid() == self._pid

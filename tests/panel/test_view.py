@@ -57,6 +57,7 @@ SAYS = {
     "paused": "paused",
     "reloaded": "2 more cells are listed when the running cell has ended.",
     "stalled": "No sample for 6 s: the cell holds Python’s lock",
+    "held": "No sample for 6 s: the cell holds Python’s lock",
     "disconnected": "Not connected to the kernel; numbers of 14:13",
     "restarted": "The session before ended at 14:13: ≈ 4.7 g CO₂e, 12.1 Wh",
     "dead": "The kernel has died; this is what it had used.",
