@@ -68,6 +68,9 @@ if TYPE_CHECKING:
 SETTLE_FROM = 256
 """Ended cells that are settled by the ticker even while another runs: they hold their readings until then."""
 
+LOOK_S = 0.25
+"""How long a script's first block waits at most for what the tables know of its place's hours; for no network."""
+
 CLOSING_S = 2.0
 """How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
 by not waiting: every finished cell is in the journal since its own end."""
@@ -117,6 +120,8 @@ class Session:
                 cls._current = last = cls(settings or Carbon(), recording=not forked, forked=forked)
                 if settings is None:  # a script: no line of ours at its begin speaks of notes
                     last.books.say_all()
+                    if last.settings.region:  # what is known of its hours, before its first block ends
+                        last._looked.wait(LOOK_S)
             elif settings is not None and settings is not last.settings:
                 last.take(settings)
             return last
@@ -197,7 +202,7 @@ class Session:
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
         )
         self.gpus_found = False
-        self._warm = threading.Event()
+        self._warm, self._looked = threading.Event(), threading.Event()
         self.hours = Hours(self._make_live, lambda region: self.surroundings.place(region)[0])
         self.books = Bookkeeper(_ledger_path(settings), self.id, recording=recording)
         self.note(*refused)
@@ -535,6 +540,7 @@ class Session:
                 self._look_around()
                 self.account()
                 self.hours.look(self.surroundings.asked_for)
+            self._looked.set()
             # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
             # parent has begun may never answer, and where the parent counts what is used anyway.
             for name in () if self._forked else GPU_SOURCES:

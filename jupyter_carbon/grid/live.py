@@ -245,19 +245,23 @@ class Live:
         self.feeds: list[Feed] = []
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
+        self._lock = threading.Lock()
 
     def timeline(self, place: Region, method: Method = "average") -> Timeline:
         """The timeline of a place; the same one each time."""
         key = (place.code, place.how, method)
-        known = self._timelines.get(key)
-        if known is not None:
+        with self._lock:  # a place has one source, whoever asks first
+            known = self._timelines.get(key)
+            if known is None:
+                known = self._timelines[key] = self._made(place, method)
             return known
+
+    def _made(self, place: Region, method: Method) -> Timeline:
         average = method == "average"
         timeline = Timeline(place, static.intensity(place) if average else None, profile(place) if average else None)
         # A place that nobody named is nobody's business: no live source hears of it.
         if self._enabled and place.how == "given":
             self._feed(timeline, method)
-        self._timelines[key] = timeline
         return timeline
 
     def _feed(self, timeline: Timeline, method: Method) -> None:
