@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -132,6 +133,8 @@ class Feed:
                 if err.denied:
                     self._denied.add(request.part)
                     self._denied_key = self._named_key()
+        if not slots and not refused:
+            refused.append(NoAnswer("an answer without slots"))
         self.trouble = "; ".join(dict.fromkeys(str(err) for err in refused))
         if not slots:
             self._failed(refused, clock())
@@ -147,9 +150,8 @@ class Feed:
         oldest_s = max(now_s - KEPT_S, min(since_s, now_s - PAST.total_seconds()))
         if not self._stored.slots:
             oldest_s = now_s - PAST.total_seconds()
-        minute = datetime.fromtimestamp(oldest_s // 1800.0 * 1800.0, timezone.utc)
-        end = datetime.fromtimestamp(now_s // 1800.0 * 1800.0, timezone.utc) + COMING
-        return Question(self.timeline.place, self.chosen.zone, minute, end, key)
+        start, now = (datetime.fromtimestamp(at_s // 1800.0 * 1800.0, timezone.utc) for at_s in (oldest_s, now_s))
+        return Question(self.timeline.place, self.chosen.zone, start, now, now + COMING, key)
 
     def _requests(self, question: Question, fetch: Fetch, refused: list[NoAnswer]) -> list[Request]:
         provider = self.chosen.provider
@@ -160,18 +162,15 @@ class Feed:
             except NoAnswer as err:
                 refused.append(err)
                 return []
-            question = Question(question.place, question.zone, question.start, question.end, token)
+            question = replace(question, key=token)
         return [request for request in provider.request(question) if request.part not in self._denied]
 
     def _parsed(self, body: bytes, question: Question) -> list[CarbonIntensity]:
         try:
-            slots = self.chosen.provider.parse(body, question)
+            return self.chosen.provider.parse(body, question)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as err:
             # From None: the text of the cause may quote what was asked.
             raise NoAnswer(f"an answer of another shape ({type(err).__name__})") from None
-        if not slots:
-            raise NoAnswer("an answer without slots")
-        return slots
 
     def _look_at_clock(self, response: Response, now_s: float) -> None:
         if response.server_s is not None:

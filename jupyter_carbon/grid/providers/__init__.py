@@ -35,11 +35,12 @@ FORECAST = Interval(1 / 1.2, 1.0, 1.2)
 
 @value
 class Question:
-    """What is asked: `zone` in the source's own words, from `start` to `end` (aware, UTC).  Never shown."""
+    """What is asked: `zone` in the source's own words, from `start` over `now` to `end` (aware, UTC).  Never shown."""
 
     place: Region
     zone: str = field(repr=False)  # may be finer than the region
     start: datetime
+    now: datetime
     end: datetime
     key: str | None = field(default=None, repr=False)
 
