@@ -24,8 +24,9 @@ run: .venv/ok
 	  cd "$$here" && jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/examples/quickstart.ipynb; \
 	fi
 
+# Real kernels and a real browser on a busy machine answer late now and then: such a test may try again, and it is said.
 test: .venv/ok $(KERNELS:%=.venvs/%/ok)
-	$(BIN)/pytest
+	$(BIN)/pytest --reruns 2 --reruns-delay 1
 
 lint: .venv/ok
 	$(BIN)/ruff check

@@ -614,6 +614,6 @@ def _forget(ours: weakref.ref[Session]) -> None:
     session = ours()
     Session._opening = threading.Lock()  # another thread of the parent's may have held it
     if session is not None:
+        # No setting is changed here: whoever observes it may wait for a lock that a thread of the parent's held.
         session.closed = True
-        session.settings.metering = False
         session.books.abandon()

@@ -248,7 +248,7 @@ class Connection:
         from zmq import ZMQError  # noqa: PLC0415  (a kernel holds it)
 
         wire = self.kernel.session
-        if wire is None:
+        if wire is None or not self.session.is_of_this_process:  # a forked child's words would land in the cell
             return
         try:
             wire.send(

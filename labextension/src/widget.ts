@@ -66,8 +66,11 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
       const before = kernelOf(store.get())?.snapshot ?? null;
       store.dispatch({ type: 'snapshot', kernel_id: HERE, snapshot, now_ms: Date.now() });
       const kernel = kernelOf(store.get());
-      if (snapshot.running === null && before?.running && kernel !== null && behind(kernel)) {
-        look();
+      if (snapshot.running === null && before !== null && snapshot.totals.runs > before.totals.runs) {
+        if (kernel !== null && behind(kernel)) {
+          look();
+        }
+        askHistory();
       }
     } else if (version !== null) {
       console.info(`jupyter-carbon: a kernel speaks version ${version} of the protocol, this page ${VERSION}; its messages are ignored`);

@@ -70,12 +70,12 @@ class Server:
         self.address, self.token, self.root, self.power, self.log = address, token, root, power, log
 
     def notebook(self, name: str, *cells: str) -> str:
-        """Put a notebook into the server's folder; cells are named c0, c1, ..."""
+        """Put a notebook into the server's folder; cells are named after it and their number."""
         book = nbformat.v4.new_notebook()
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
         for number, source in enumerate(cells):
             cell = nbformat.v4.new_code_cell(source)
-            cell["id"] = f"c{number}"
+            cell["id"] = f"{Path(name).stem}-{number}"
             book.cells.append(cell)
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -56,8 +56,8 @@ def labs(browser: Browser, server: Server) -> Iterator[OpenLab]:
     strangers = [address for lab in opened for address in lab.strangers]
     for context in contexts:
         context.close()
-    for kernel in server.api("sessions"):
-        server.api(f"sessions/{kernel['id']}", "DELETE")
+    for kernel in server.api("kernels"):
+        server.api(f"kernels/{kernel['id']}", "DELETE")
     assert faults == []
     assert strangers == []
 
@@ -213,7 +213,7 @@ def test_a_kernel_that_dies_leaves_its_total(labs, server):
     lab.until("idle")
     lab.run(1, wait=False)
     lab.until("The session before ended at", 60)
-    lab.page.get_by_role("button", name="Ok").click()
+    lab.page.locator(".jp-Dialog .jp-mod-accept").first.click()
 
 
 def test_a_rename_is_followed(labs, server):
@@ -427,10 +427,9 @@ def test_the_commands_are_there_and_know_when_they_may(labs, server):
 def test_the_settings_have_a_page(labs, server):
     lab = labs(server.notebook("settings.ipynb", "1"))
     lab.execute("settingeditor:open", {"query": "Carbon"}, wait=True)
-    form = lab.page.locator(".jp-SettingsEditor")
-    form.get_by_text("Start metering in each Python kernel").first.wait_for()
-    for title in ("Line under a cell", "Budget (grams of CO2e a month)"):
-        assert form.get_by_text(title).first.is_visible()
+    lab.page.get_by_text("Start metering in each Python kernel").wait_for()
+    for title in ("Line under a cell", "Smallest energy that gets a line", "Budget (grams of CO2e a month)"):
+        assert lab.page.get_by_text(title).is_visible()
 
 
 def test_a_budget_is_held_against_the_month(labs, server):
@@ -449,7 +448,9 @@ def test_a_budget_is_held_against_the_month(labs, server):
 
 def test_the_widget_shows_the_same_view_under_a_cell(labs, server):
     lab = labs(server.notebook("widget.ipynb", LOAD, "%carbon live", BUSY.format(seconds=4)))
+    lab.until("Metering is off")
     lab.run(0)
+    lab.until("this session")
     lab.run(1)
     widget = lab.page.locator(".jp-OutputArea .jc-panel")
     widget.wait_for()
