@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from jupyter_carbon.footprint import NOTHING, Totals, footprint
+from jupyter_carbon.footprint import NOTHING, Totals, footprint, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Meter
-from jupyter_carbon.model import CellRecord, Context, Footprint
+from jupyter_carbon.model import CarbonIntensity, CellRecord, Context, Footprint
+from jupyter_carbon.turns import in_turns
 
 KEPT_RECORDS = 1000
 """Records kept in memory; the ledger has them all."""
@@ -33,6 +34,16 @@ class Account:
         """The session so far."""
         return self._totals
 
+    def resettle(self, surer: Callable[[CellRecord], CarbonIntensity | None]) -> None:
+        """Tell cells with a surer intensity, where there is one now."""
+        with self._lock:
+            for index, record in enumerate(self._records):
+                intensity = surer(record)
+                if intensity is not None:
+                    after = settled(record, intensity)
+                    self._records[index] = after
+                    self._totals = self._totals.with_settled(record, after)
+
     def settle(self, ended: Iterable[CellRecord], meter: Meter, context: Context) -> list[Footprint]:
         """Take the cells that have ended and the stretches between them, and let the meter learn from both.
 
@@ -40,10 +51,10 @@ class Account:
         """
         with self._lock:
             totals, between = self._totals, []
-            for record in ended:
+            for record in in_turns(ended):
                 self._records.append(record)
                 totals = totals.with_cell(record)
-            for window in meter.take_between():
+            for window in in_turns(meter.take_between()):
                 meter.learn(window, idle=True)
                 shares, _ = attribute(window, context)
                 cost = footprint(shares, window.duration_s, context)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import logging
 import os
 import sys
 import threading
@@ -18,39 +17,42 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
 from jupyter_carbon.grid import region as regions
-from jupyter_carbon.grid import static
+from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
-from jupyter_carbon.ledger.journal import Journal
+from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
 from jupyter_carbon.meter.device_sync import synchronise
 from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
 from jupyter_carbon.model import (
-    ONE,
+    CarbonIntensity,
     CellRecord,
     CellRun,
     Context,
     Footprint,
-    Interval,
     LedgerError,
     Reading,
     Status,
-    UnknownRegion,
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
-from jupyter_carbon.power.host import Host, wall_model
+from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
+from jupyter_carbon.surroundings import Surroundings
+from jupyter_carbon.turns import in_turns
+from jupyter_carbon.unforkable import Unforkable
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
+    from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
-    from jupyter_carbon.ledger.neighbours import Neighbours
+    from jupyter_carbon.ledger.plans import Planned
     from jupyter_carbon.report.doctor import Finding
 
     class Watcher(Protocol):
@@ -63,14 +65,11 @@ if TYPE_CHECKING:
             """The counters now, and the cells that run."""
 
 
-log = logging.getLogger("jupyter_carbon")
-
-GIVEN_PUE = Interval(0.98, 1.0, 1.02)
-"""A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""
-
-
 SETTLE_FROM = 256
 """Ended cells that are settled by the ticker even while another runs: they hold their readings until then."""
+
+LOOK_S = 0.25
+"""How long a script's first block waits at most for what the tables know of its place's hours; for no network."""
 
 CLOSING_S = 2.0
 """How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
@@ -80,10 +79,14 @@ by not waiting: every finished cell is in the journal since its own end."""
 class Cell:
     """A run that is being metered, or has been: its window and status are there once it has ended.
 
-    `owner` is the shell's hooks, or None for a block; `told` the context that the journal knows it by.
+    `owner` is the shell's hooks, or None for a block; `told` the context that the journal knows it by.  `intensity` is
+    that of its own hour, as far as it was known when the cell ended.
     """
 
-    __slots__ = ("client", "owner", "region", "run", "running", "status", "thread", "told", "window")
+    __slots__ = (
+        "client", "course", "growth", "intensity", "owner", "region", "run", "running", "status", "thread", "told",
+        "window",
+    )  # fmt: skip
 
     def __init__(self, run: CellRun, region: str | None, owner: object) -> None:
         self.run, self.region, self.owner = run, region, owner
@@ -91,6 +94,9 @@ class Cell:
         self.told: Context | None = None
         self.window: Window | None = None
         self.status: Status = "ok"
+        self.growth = Growth(run.started_at)
+        self.intensity: CarbonIntensity | None = None
+        self.course: Course = ()
         self.client: str | None = None
         """Which page or client asked for the run (`header.session` of its request)."""
 
@@ -110,9 +116,12 @@ class Session:
         with cls._opening:
             last = cls._current
             if last is None or last.closed:
-                cls._current = last = cls(settings or Carbon(), recording=last is None or last.is_of_this_process)
+                forked = last is not None and not last.is_of_this_process
+                cls._current = last = cls(settings or Carbon(), recording=not forked, forked=forked)
                 if settings is None:  # a script: no line of ours at its begin speaks of notes
-                    last._unsaid += last.warnings
+                    last.books.say_all()
+                    if last.settings.region:  # what is known of its hours, before its first block ends
+                        last._looked.wait(LOOK_S)
             elif settings is not None and settings is not last.settings:
                 last.take(settings)
             return last
@@ -126,6 +135,32 @@ class Session:
         settings.fill_from(os.environ)
         return _ledger_path(settings)
 
+    @classmethod
+    def place_of_process(cls) -> regions.Region:
+        """Where this process takes its electricity, by its settings or as far as the machine knows."""
+        if cls._current is not None:
+            return cls._current.surroundings.place()[0]
+        settings = Carbon()
+        settings.fill_from(os.environ)
+        return regions.resolve(settings.region) if settings.region else regions.guess()
+
+    @classmethod
+    def live_of_process(cls) -> Live:
+        """What is known of grids in this process: the session's, or one by the settings it would have."""
+        if cls._current is not None and not cls._current.closed:
+            return cls._current.hours.live
+        from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (when somebody asks)
+
+        settings = Carbon()
+        settings.fill_from(os.environ)
+        return Live(
+            _grid_folder(_ledger_path(settings)),
+            os.environ,
+            enabled=settings.live,
+            provider=settings.provider,
+            area=settings.area,
+        )
+
     def __init__(
         self,
         settings: Carbon,
@@ -133,41 +168,44 @@ class Session:
         root: Path = Path("/"),
         environ: Mapping[str, str] = os.environ,
         recording: bool = True,
+        forked: bool = False,
+        fetch: Fetch | None = None,
     ) -> None:
-        """Find the sources, the place and the ledger.  With `recording` off nothing is written (`doctor`)."""
+        """Find the sources, the place and the ledger.  With `recording` off nothing is written (`doctor`, and a child
+        that was `forked` from a process that is metered).
+
+        `fetch` asks a live grid source; without it, over the network.
+        """
         self.settings = settings
-        self.warnings: list[str] = list(settings.fill_from(environ))
+        refused = settings.fill_from(environ)
         self.id = run_id()
         self.closed = False
         self.boundary = Boundary()
+        self._unforkable = Unforkable()
         self.notebook = environ.get("JPY_SESSION_NAME")
-        self._root, self._environ, self._pid = root, environ, os.getpid()
+        self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
-        self._neighbours: Neighbours | None = None
-        self._sessions_here, self._inside_another = 1, False
-        self._contexts: dict[str | None, Context] = {}
-        self._refused_regions: dict[str, str] = {}
         self._stale = False
         self._lock = threading.RLock()  # re-entrant: a signal may land on a thread that holds it
         self._settling = threading.Lock()
-        self._unsaid: list[str] = []
         self._watcher: Watcher | None = None
         self._comes: Callable[[], Watcher] | None = None
-        self._recording, self._no_journal = recording, None if recording else "nothing is recorded here"
 
-        self._found_host = Host.detect(root, environ)
-        self.host = self._rated_host()
+        self.surroundings = Surroundings(
+            settings, root, environ, sources=lambda: self.meter.sources, inside_another=forked
+        )
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
         )
         self.gpus_found = False
-        self._warm = threading.Event()
-        self.ledger_path = _ledger_path(settings)
-        self._journal = self._open_journal() if recording else None
-        self._ledger: Ledger | None = None
+        self._warm, self._looked = threading.Event(), threading.Event()
+        self.hours = Hours(self._make_live, lambda region: self.surroundings.place(region)[0])
+        self.books = Bookkeeper(_ledger_path(settings), self.id, recording=recording)
+        self.note(*refused)
         self._ticker = Ticker(
             self._tick,
             self._has_work,
@@ -177,7 +215,7 @@ class Session:
             boundary=self.boundary,
         )
         if not self._ticker.start():
-            self.warnings.append("threads cannot be started here: cells are metered at their edges only")
+            self.note("threads cannot be started here: cells are metered at their edges only")
         ours = weakref.ref(self)
         atexit.register(_close, ours)
         if hasattr(os, "register_at_fork"):
@@ -201,8 +239,13 @@ class Session:
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
-        self._tell_begin(cell, self.context(region))
-        self.meter.begin(cell.running)
+        try:
+            self._tell_begin(cell, self.context(region))
+            self.meter.begin(cell.running)
+        except Exception:
+            if owner is None:  # a block: nobody comes to end it
+                self._running.remove(cell)
+            raise
         self._ticker.wake()
         return cell
 
@@ -215,8 +258,8 @@ class Session:
         execution_count: int | None = None,
     ) -> CellRun:
         """A name for a run that begins now."""
-        sha1 = source and hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1 or None)
+        sha1 = sha1_of(source) if source else None
+        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1)
 
     @property
     def running(self) -> bool:
@@ -245,14 +288,15 @@ class Session:
                 self._running.remove(cell)
             raise
         self._ticker.wake()
-        if self._unsaid:
-            self._say()
+        self.books.say()
 
     def _read_end(self, cell: Cell, status: Status, flags: tuple[str, ...]) -> None:
         if cell.running.began is None:
             flags += ("begun-late",)
         if self.gpus_found:
             flags += synchronise(sys.modules)
+        if self.hours.clock_is_wrong(cell.region):
+            flags += ("clock-wrong",)
         window = self.meter.end(cell.running)
         if flags:
             window = replace(window, flags=window.flags + flags)
@@ -263,15 +307,23 @@ class Session:
             if cell not in self._running or cell.window is None:
                 return
             self._tell_begin(cell, self.context(cell.region))
-            if self._journal is not None:
-                try:
-                    self._journal.end(cell.run.id, cell.window, cell.status)
-                except LedgerError as err:
-                    self._warn(err)
+            cell.intensity, cell.course = self._hour_of(cell, cell.window)
+            self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
             self._running.remove(cell)
         self._ended.append(cell)
         if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
             self.account()
+
+    def _hour_of(self, cell: Cell, window: Window) -> tuple[CarbonIntensity | None, Course]:
+        if not self.hours.knows(cell.region):
+            return None, ()
+        elapsed_s = window.duration_s if window.elapsed_s is None else window.elapsed_s
+        course = cell.growth.course(window, cell.told or self.context(cell.region))
+        return self.hours.of(cell.region, cell.run.started_at, elapsed_s, course), course
+
+    def keep(self, planned: Planned, cell: Cell) -> None:
+        """What was expected of a cell goes to the ledger beside what it took, once it has ended; off the path."""
+        self._planned.append((planned, cell))
 
     def end_lost(self, owner: object, status: Status = "interrupted") -> None:
         """End what `owner` has begun on this thread and did not end: an interrupt that lands in a hook is swallowed
@@ -279,27 +331,18 @@ class Session:
         thread = threading.get_ident()
         for cell in tuple(self._running):
             if cell.owner is owner and cell.thread == thread:
-                self.end(cell, status)
+                self.boundary.run(lambda cell=cell: self.end(cell, status))  # type: ignore[misc]
 
     def _tell_begin(self, cell: Cell, context: Context) -> None:
         """The journal knows the cell by this context from now on: at first, when a GPU has joined in mid-cell, and
         when another kernel has come or gone."""
-        if cell.told is context:
-            return
-        cell.told = context
-        if self._journal is not None:
-            try:
-                self._journal.context(context)
-                self._journal.begin(cell.run)
-            except LedgerError as err:
-                self._warn(err)
+        if cell.told is not context:
+            self.books.begin(cell.run, context)
+            cell.told = context  # after it: an interrupt in between tells twice, which is stored once
 
     def context(self, region: str | None = None) -> Context:
-        """What turns joules into a footprint here, or in another `region`; made once for each."""
-        context = self._contexts.get(region)
-        if context is None:
-            context = self._contexts[region] = self._make_context(region)
-        return context
+        """What turns joules into a footprint here, or in another `region`."""
+        return self.surroundings.context(region)
 
     # --- off the path -------------------------------------------------------------------------------------
 
@@ -307,8 +350,16 @@ class Session:
         """The record of a cell that has ended, or of one that runs up to its last tick."""
         from jupyter_carbon.footprint import record  # noqa: PLC0415  (`_warm_up`)
 
-        window = cell.window or self.meter.so_far(cell.running)
-        return record(cell.run, window, cell.status, cell.told or self.context(cell.region))
+        window, intensity, course = cell.window, cell.intensity, cell.course
+        if window is None:
+            window = self.meter.so_far(cell.running)
+            intensity, course = self._hour_of(cell, window)
+        context = cell.told or self.context(cell.region)
+        return record(cell.run, window, cell.status, context, intensity, course)
+
+    def intensity(self, region: str | None = None) -> CarbonIntensity:
+        """What the electricity carries now, as far as it is known in memory."""
+        return self.hours.of(region, time.time(), 0.0) or self.context(region).intensity
 
     def account(self) -> Account:
         """What this session has cost up to now."""
@@ -317,10 +368,8 @@ class Session:
                 from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
 
                 self._account = Account()
-            ended = []
-            while self._ended:
-                cell = self._ended.popleft()
-                ended.append((cell, self.record_of(cell)))
+            cells = [self._ended.popleft() for _ in range(len(self._ended))]
+            ended = [(cell, self.record_of(cell)) for cell in in_turns(cells)]
             between = self._account.settle([record for _, record in ended], self.meter, self.context())
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
@@ -342,23 +391,45 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import Finding, examine, of_ledger  # noqa: PLC0415  (when somebody asks)
+        from jupyter_carbon.report.doctor import Finding, examine, of_grid, of_ledger  # noqa: PLC0415  (when somebody asks)
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
-            of_ledger(self.ledger_path, self.trouble),
+            *of_grid(self.hours.states),
+            of_ledger(self.books.path, self.books.trouble),
             *(Finding("warning", "problem", text) for text in self.warnings),
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
 
-    @property
-    def trouble(self) -> str | None:
-        """Why rows cannot be written now, if they cannot."""
-        return self._no_journal if self._journal is None else self._journal.trouble
+    def outlook(self, region: str | None = None) -> dict[str, Any]:
+        """The coming day of the grid, as JSON values for a panel; off the cell's path."""
+        from jupyter_carbon.estimate.outlook import outlook  # noqa: PLC0415  (when a panel asks)
 
-    def refusal(self, region: str | None) -> str | None:
-        """What was wrong with a region that a cell asked for, with its near matches."""
-        return self._refused_regions.get(region) if region else None
+        return outlook(self.hours.timeline(region), time.time())
+
+    @property
+    def host(self) -> Host:
+        """The machine."""
+        return self.surroundings.host
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where rows go."""
+        return self.books.path
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong so far, and what was refused."""
+        return tuple(self.books.warnings)
+
+    def note(self, *texts: str) -> None:
+        """For the doctor to tell."""
+        self.books.note(*texts)
+
+    @property
+    def place(self) -> regions.Region:
+        """Where this session takes its electricity, and how that is known."""
+        return self.surroundings.place()[0]
 
     @property
     def is_of_this_process(self) -> bool:
@@ -367,43 +438,27 @@ class Session:
 
     def take(self, settings: Carbon) -> None:
         """Go on with other settings."""
-        self.settings = settings
-        self.warnings += settings.fill_from(self._environ)
+        self.settings = self.surroundings.settings = settings
+        self.note(*settings.fill_from(self._environ))
         self.reconfigure()
 
     def reconfigure(self) -> None:
         """The settings have changed: the next cell is told by the new ones."""
         self._stale = True
-        self._retell()
-
-    def _retell(self) -> None:
-        self._contexts = {region: self._make_context(region) for region in tuple(self._contexts)}
+        self.hours.forget()
+        self.surroundings.renew()
 
     def _renew(self) -> None:
         """Between two cells: what cannot change under one that runs."""
         self._stale = False
-        host = self._rated_host()
-        if host != self.host:
+        if self.surroundings.rate():
             from jupyter_carbon.power.cpu_model import CpuModel  # noqa: PLC0415  (once, after somebody gave watts)
 
-            self.host = host
             for source in self.meter.sources:
                 if isinstance(source, CpuModel):
-                    self.meter.swap(source, CpuModel.open(host))
-            self._retell()
-        path = _ledger_path(self.settings)
-        if path != self.ledger_path and self._recording:
-            if self._journal is not None:
-                self._journal.close()
-            self.ledger_path, self._ledger, self._neighbours = path, None, None
-            self._journal = self._open_journal()
-
-    def _rated_host(self) -> Host:
-        """The machine as it was found, with the rated power that somebody gave."""
-        watts = self.settings.tdp_w
-        if watts is None:
-            return self._found_host
-        return replace(self._found_host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)
+                    self.meter.swap(source, CpuModel.open(self.host))
+            self.surroundings.renew()
+        self.books.move(_ledger_path(self.settings))
 
     def close(self) -> None:
         """Hand the journal over and give everything back; what does not answer is not waited for long."""
@@ -411,14 +466,13 @@ class Session:
             return
         self.closed = True
         self._ticker.stop(CLOSING_S)
-        self._say()
+        self.books.say()
 
     def _finish(self) -> None:
         """On the ticker's thread, as its last act."""
         for cell in tuple(self._running):
             self.end(cell, "interrupted", ("session-closed",))
-        if self._journal is not None:
-            self._journal.close()
+        self.books.close()
         self.meter.close()
 
     def _has_work(self) -> bool:
@@ -433,6 +487,8 @@ class Session:
         if self.closed:
             return
         self._look_around()
+        with self._unforkable:
+            self.hours.look(self.surroundings.asked_for)
         self._let_in()
         reading = self.meter.tick() if self._running or self._watcher is not None else None
         if self._running:
@@ -442,139 +498,109 @@ class Session:
                 self.account()
         else:
             self.account()
-            self._hand_over()
+            with self._unforkable:
+                self.books.hand_over(self._settle)
         if self._watcher is not None and reading is not None:
             self._watcher.ticked(reading, self.open_cells)
 
     def _checkpoint(self, cell: Cell) -> None:
         with self._lock:
-            if cell.window is not None or cell.running.began is None or self._journal is None:
+            if cell.window is not None or cell.running.began is None or not self.books.recording:
                 return
             self._tell_begin(cell, self.context(cell.region))
-            try:
-                self._journal.checkpoint(cell.run.id, self.meter.so_far(cell.running))
-            except LedgerError as err:
-                self._warn(err)
+            window = self.meter.so_far(cell.running)
+            if self.hours.knows(cell.region):
+                cell.growth.tick(window, self.context(cell.region))
+            self.books.checkpoint(cell.run.id, window, *self._hour_of(cell, window))
 
     def _look_around(self) -> None:
         """See who else meters this machine: idle power and memory are shared among all who do."""
-        if self._journal is None:
-            return
-        if self._neighbours is None:
-            from jupyter_carbon.ledger.neighbours import Neighbours  # noqa: PLC0415  (on the ticker's thread)
+        others = self.books.others()
+        if others is not None:
+            self.surroundings.share_with(*others)
 
-            self._neighbours = Neighbours(self._journal.folder)
-        seen = self._neighbours.look(time.monotonic())
-        if (seen.count, seen.above) != (self._sessions_here, self._inside_another):
-            self._sessions_here, self._inside_another = seen.count, seen.above
-            self._retell()
+    def _settle(self, ledger: Ledger) -> None:
+        """Tell rows with the surer intensities that have come since, and expectations with what came of them."""
+        self.hours.settle(self.account(), ledger)
+        self._settle_plans(ledger)
 
-    def _hand_over(self) -> None:
-        """Move finished runs from the journal into the ledger."""
-        if self._journal is None:
-            return
-        try:
-            if self._ledger is None:
-                # SQLite has no business on a cell's path, not even its import.
-                from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
-
-                self._ledger = Ledger.open(self.ledger_path)
-            self._ledger.drain(self._journal)
-            if self._ledger.notice is not None:  # it was damaged, and has been begun anew
-                self._warn(LedgerError(self._ledger.notice))
-        except LedgerError as err:
-            self._warn(err)
+    def _settle_plans(self, ledger: Ledger) -> None:
+        """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
+        while self._planned and self._planned[0][1].window is not None:
+            planned, cell = self._planned[0]
+            if cell.status == "ok":
+                actual_kwh = self.record_of(cell).footprint.facility_energy_kwh.likely
+                ledger.plans.keep(replace(planned, actual_kwh=actual_kwh))
+            self._planned.popleft()
 
     def _warm_up(self) -> None:
         """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
         try:
-            self._look_around()
-            self.account()
-            for name in GPU_SOURCES:  # one by one: a machine may have cards of two makers
-                sources, refusals = detect(self.host, (name,))
+            with self._unforkable:
+                self._look_around()
+                self.account()
+                self.hours.look(self.surroundings.asked_for)
+            self._looked.set()
+            # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
+            # parent has begun may never answer, and where the parent counts what is used anyway.
+            for name in () if self._forked else GPU_SOURCES:
+                with self._unforkable:
+                    sources, refusals = detect(self.host, (name,))
                 self.refusals += refusals
                 for source in sources:
                     self.meter.add_gpus(cast("GpuSource", source))
                     self.gpus_found = True
             if self.gpus_found:
-                self._retell()
+                self.surroundings.renew()
             self._let_in()
         finally:
             self._warm.set()
+
+    def _make_live(self) -> Live:
+        from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (on the ticker's thread, for a named place)
+
+        return Live(
+            _grid_folder(self.books.path),
+            self._environ,
+            enabled=self.settings.live and self.books.recording,
+            provider=self.settings.provider,
+            area=self.settings.area,
+            fetch=self._fetch,
+            on_news=self._on_grid_news,
+            guard=self.boundary.run,
+            whole=self._unforkable,
+        )
+
+    def _on_grid_news(self) -> None:
+        """On the refresher's thread: the cells of these hours may be settled, though the ticker sleeps."""
+        self.hours.has_news()
+        if self.books.ledger is not None and not self._running:
+            try:
+                with self._unforkable:
+                    self.hours.settle(self.account(), self.books.ledger)
+            except LedgerError as err:
+                self.books.warn(str(err))
 
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Whether all drivers have answered within `timeout_s`; never asked on a cell's path."""
         return self._warm.wait(timeout_s)
 
-    def _open_journal(self) -> Journal | None:
-        try:
-            return Journal.open(self.ledger_path, self.id)
-        except (LedgerError, OSError) as err:  # a URL; a name that no file can have
-            self._no_journal = f"rows are not stored: {err}"
-            self._warn(LedgerError(self._no_journal))
-            return None
 
-    def _warn(self, err: LedgerError) -> None:
-        """One warning a session for each cause; the cell runs on."""
-        text = str(err)
-        if text not in self.warnings:
-            self.warnings.append(text)
-            self._unsaid.append(text)
-
-    def _say(self) -> None:
-        """On a thread of the user's: what the ticker's says lands in whatever cell is at hand."""
-        unsaid, self._unsaid = self._unsaid, []
-        for text in unsaid:
-            log.warning("jupyter_carbon: %s", text)
-
-    def _place(self, region: str | None) -> tuple[regions.Region, tuple[str, ...]]:
-        refused: tuple[str, ...] = ()
-        for text in (region, self.settings.region):
-            if text:
-                try:
-                    return regions.resolve(text), refused
-                except UnknownRegion as err:
-                    refused = ("region-refused",)
-                    self._refused_regions[text] = str(err)
-        place = regions.guess(root=self._root, environ=self._environ)
-        guessed = {"time zone": ("region-guessed",), "default": ("region-unknown",)}.get(place.how, ())
-        return place, refused + guessed
-
-    def _make_context(self, region: str | None) -> Context:
-        place, flags = self._place(region)
-        host = self.host
-        if self.settings.pue is not None:
-            pue, pue_source = GIVEN_PUE.scaled(self.settings.pue), "given by you"
-        else:
-            pue, pue_source = static.pue(place, host.chassis)
-        embodied = static.embodied_gco2e_per_h(host.chassis)
-        water = static.water_l_per_kwh(place)
-        idle_share = min(host.cpu_share, 1.0 / self._sessions_here)
-        if self._inside_another:
-            flags += ("inside-another",)
-        sources = self.meter.sources
-        return Context(
-            domains=self.meter.domains,
-            n_cpu=host.logical_cpus,
-            idle_share=idle_share,
-            ram_share=1.0 / self._sessions_here,
-            idle_w={device: w for source in sources for device, w in source.idle_w.items()},
-            power_limit_w={device: w for source in sources for device, w in source.power_limit_w.items()},
-            gpus_allotted=tuple(d for source in sources for d in getattr(source, "allotted", ())),
-            wall=wall_model(host),
-            pue=pue,
-            pue_source=pue_source,
-            intensity=static.intensity(place),
-            embodied_gco2e_per_h=embodied and embodied[0].scaled(idle_share),
-            embodied_source=embodied and embodied[1],
-            water_l_per_kwh=water and water[0],
-            water_source=water and water[1],
-            flags=flags,
-        )
+def sha1_of(source: str) -> str:
+    """What a cell's code is known by; the code itself is never kept."""
+    return hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 def _ledger_path(settings: Carbon) -> Path:
     return Path(settings.ledger).expanduser() if settings.ledger else default_path()
+
+
+def _grid_folder(ledger: Path) -> Path:
+    """Where live sources' answers lie: beside the ledger, as its journals do."""
+    try:
+        return locate(ledger).with_suffix(".grid")
+    except LedgerError:  # at a URL
+        return default_path().with_suffix(".grid")
 
 
 def _close(ours: weakref.ref[Session]) -> None:
@@ -588,7 +614,6 @@ def _forget(ours: weakref.ref[Session]) -> None:
     session = ours()
     Session._opening = threading.Lock()  # another thread of the parent's may have held it
     if session is not None:
+        # No setting is changed here: whoever observes it may wait for a lock that a thread of the parent's held.
         session.closed = True
-        session.settings.metering = False
-        if session._journal is not None:
-            session._journal.abandon()
+        session.books.abandon()

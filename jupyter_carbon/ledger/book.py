@@ -5,14 +5,16 @@ from __future__ import annotations
 import heapq
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from jupyter_carbon.ledger import place
 from jupyter_carbon.ledger.journal import Journal
+from jupyter_carbon.ledger.plans import Plans
 from jupyter_carbon.ledger.replay import Counted, Replay, Story, is_over, tell, told
 from jupyter_carbon.ledger.rollup import Found, with_records
+from jupyter_carbon.ledger.rows import Surer
 from jupyter_carbon.ledger.sqlite import PAGE, Busy, Corrupt, Store
 from jupyter_carbon.model import CellRecord, LedgerError
 
@@ -63,6 +65,11 @@ class Ledger:
         """Move the journals of dead sessions into SQLite and delete them; how many rows were new."""
         with self._lock:
             return self._at_once(self._sweep)
+
+    def settle(self, since_s: float, region: str, surer: Surer) -> int:
+        """Tell stored runs of a region with surer intensities; how many changed.  0 when another kernel is writing."""
+        with self._lock:
+            return self._at_once(lambda: self._store.settle(since_s, region, surer))
 
     def _at_once(self, work: Callable[[], int]) -> int:
         try:
@@ -149,8 +156,27 @@ class Ledger:
             stored = {}
         return with_records(stored, told(journalled.values()), edges_s, here)
 
-    def _journalled(self, since_s: float | None, notebook: str | None) -> dict[str, Counted]:
-        """The runs that stand in journals only."""
+    def of_source(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
+        """The newest `limit` runs of a cell, oldest first: those whose source has one of these SHA-1s."""
+        journalled = self._journalled(None, None, sha1s)
+        try:
+            stored = self._store.of_source(sha1s, limit)
+        except Corrupt:
+            if self._store.move_aside() is None:
+                raise
+            stored = []
+        found = [*told(journalled.values()), *(record for record in stored if record.run.id not in journalled)]
+        return sorted(found, key=lambda record: record.run.started_at)[-limit:]
+
+    @property
+    def plans(self) -> Plans:
+        """The estimates that are kept here."""
+        return Plans(self._store)
+
+    def _journalled(
+        self, since_s: float | None, notebook: str | None, sha1s: Collection[str | None] | None = None
+    ) -> dict[str, Counted]:
+        """The runs that stand in journals only; of some sources, or of all."""
         ended: dict[str, Counted] = {}
         crashed: dict[str, Counted] = {}
         for _, story in self._each_journal(lambda path, far: tell(path, far=far)):
@@ -159,7 +185,9 @@ class Ledger:
         journalled = {
             run_id: counted
             for run_id, counted in {**crashed, **ended}.items()
-            if (since_s is None or counted.run.started_at >= since_s) and _is_in(counted.run.notebook, notebook)
+            if (since_s is None or counted.run.started_at >= since_s)
+            and _is_in(counted.run.notebook, notebook)
+            and (sha1s is None or counted.run.source_sha1 in sha1s)
         }
         for run_id in self._known(journalled):
             del journalled[run_id]

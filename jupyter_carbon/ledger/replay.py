@@ -13,7 +13,19 @@ from typing import Any, Literal
 from jupyter_carbon import footprint
 from jupyter_carbon.ledger.journal import CHECKPOINT_S, FORMAT
 from jupyter_carbon.ledger.liveness import Writer, is_dead, lock
-from jupyter_carbon.model import CellRecord, CellRun, Context, Domain, Interval, Share, Status, Window
+from jupyter_carbon.model import (
+    CarbonIntensity,
+    CellRecord,
+    CellRun,
+    Context,
+    Domain,
+    Interval,
+    Share,
+    Status,
+    Window,
+    intensity_from_dict,
+)
+from jupyter_carbon.turns import in_turns
 from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
@@ -27,13 +39,15 @@ class Counted:
     window: Window | None
     status: Status
     context: Context
+    intensity: CarbonIntensity | None = None
+    course: tuple[tuple[float, float], ...] = ()
 
     def record(self) -> CellRecord:
         """The row.  Of a run that was killed, the time after its last checkpoint is assumed."""
         if self.status == "crashed":
-            return _crashed(self.run, self.window, self.context)
+            return _crashed(self)
         window = self.window or Window(0.0, {}, 0.0, 0.0)
-        return footprint.record(self.run, window, self.status, self.context)
+        return footprint.record(self.run, window, self.status, self.context, self.intensity, self.course)
 
 
 class Replay:
@@ -59,7 +73,7 @@ class Replay:
             file.seek(self._offset)
             lines, newline, _torn = file.read().rpartition(b"\n")
         self._offset += len(lines) + len(newline)
-        return [ended for line in lines.split(b"\n") if line and (ended := self._take(line))]
+        return [ended for line in in_turns(lines.split(b"\n")) if line and (ended := self._take(line))]
 
     def running(self) -> list[Counted]:
         """The runs that began and did not end, with their last checkpoint."""
@@ -116,7 +130,7 @@ class Replay:
         return None
 
     def _with_window(self, fields: list[Any]) -> Counted:
-        run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags = fields
+        run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags, *grid = fields
         begun = self._open[run_id]
         duration_s, tree_cpu_s, machine_busy_s, *energy_j = numbers
         idle_w, recent_w, j_per_cpu_s, gpu_presence = learned
@@ -134,7 +148,12 @@ class Replay:
             flags=tuple(flags),
             elapsed_s=elapsed_s,
         )
-        return replace(begun, window=window, status=status or "ok")
+        counted = replace(begun, window=window, status=status or "ok")
+        if grid:
+            intensity, course = grid
+            course = tuple((at_s, share) for at_s, share in course)
+            counted = replace(counted, intensity=intensity_from_dict(intensity), course=course)
+        return counted
 
 
 @value
@@ -178,7 +197,7 @@ def is_over(path: Path, *, far: bool) -> bool:
 
 def told(counted: Iterable[Counted]) -> Iterator[CellRecord]:
     """Their records.  A run whose counts make no number costs itself, and not the history of all others."""
-    for run in counted:
+    for run in in_turns(counted):
         try:
             yield run.record()
         except (ArithmeticError, ValueError):
@@ -206,14 +225,15 @@ def _clean(text: str | None) -> str | None:
 # --- the seconds nobody saw ---------------------------------------------------------------------------------
 
 
-def _crashed(run: CellRun, window: Window | None, context: Context) -> CellRecord:
+def _crashed(counted: Counted) -> CellRecord:
     """A killed run: its last checkpoint, and the time after it, which was less than the next one's distance.
 
     Half that time is likely, at idle; all of it at the device's limit is the high end.  A run without any checkpoint
     is that alone, and assumed.
     """
-    seen = window or Window(0.0, {}, 0.0, 0.0, flags=("no-checkpoint",))
-    known = footprint.record(run, seen, "crashed", context)
+    context = counted.context
+    seen = counted.window or Window(0.0, {}, 0.0, 0.0, flags=("no-checkpoint",))
+    known = footprint.record(counted.run, seen, "crashed", context, counted.intensity, counted.course)
     by_device = {share.domain.device: share for share in known.shares}
     shares = []
     for domain in context.domains:
@@ -225,7 +245,7 @@ def _crashed(run: CellRun, window: Window | None, context: Context) -> CellRecor
         known,
         duration_s=known.duration_s + unseen_s,
         shares=tuple(shares),
-        footprint=footprint.footprint(shares, seen.duration_s + unseen_s, context),
+        footprint=footprint.footprint(shares, seen.duration_s + unseen_s, replace(context, intensity=known.intensity)),
     )
 
 

@@ -21,8 +21,9 @@ def load(shell: InteractiveShell) -> None:
     """Meter every cell of `shell` from now on; a second load changes nothing."""
     if CarbonMagics.__name__ in shell.magics_manager.registry:
         return
-    settings = Carbon(parent=shell)
+    settings, refused = Carbon.of(shell)
     session = Session.current(settings)
+    session.note(*refused)
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)
     hooks.register()
@@ -33,7 +34,8 @@ def load(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.append(strip_carbon)
     shell.register_magics(CarbonMagics(shell, hooks))
     shell.configurables.append(session.settings)  # type: ignore[arg-type]
-    session.settings.observe(lambda _: session.reconfigure(), names=["region", "pue", "tdp_w", "ledger"])
+    told_anew = ["region", "pue", "tdp_w", "ledger", "live", "provider", "area"]
+    session.settings.observe(lambda _: session.reconfigure(), names=told_anew)
     print(first_line(session))  # noqa: T201  (the one line on load)
 
 

@@ -1,89 +1,68 @@
-"""What an amount is like, in things of every day: rows of ``data/equivalents.csv``, scaled until they read well.  Pure
-but for that table, which is read once.
+"""What so many grams or kilowatt-hours are like: things known to all, in numbers between 0.1 and 1000.
+
+A thing that burns fuel is compared by its grams, a thing that takes electricity by its kilowatt-hours, so that no
+comparison hides somebody else's grid.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 
 from jupyter_carbon import tables
-from jupyter_carbon.value import value
+from jupyter_carbon.model import Equivalent
 
 LEAST, MOST = 0.1, 1000.0
-"""A comparison is told only where its number lies between these: nobody pictures 0.0003 flights."""
 
-WORDS: dict[str, tuple[tuple[str, float], ...]] = {
-    "km": (("m", 1e-3), ("km", 1.0)),
-    "passenger-km": (("m", 1e-3), ("km", 1.0)),
-    "hour": (("s", 1 / 3600), ("min", 1 / 60), ("h", 1.0), ("days", 24.0)),
-    "litre": (("ml", 1e-3), ("l", 1.0)),
-    "boil": (("", 1.0),),
-    "charge": (("", 1.0),),
-    "laptop": (("", 1.0),),
+# The unit of a row of the table, in smaller and larger ones that a reader knows.
+LADDERS: Mapping[str, tuple[tuple[str, float], ...]] = {
+    "km": (("km", 1.0), ("m", 1e-3), ("mm", 1e-6), ("µm", 1e-9), ("thousand km", 1e3), ("million km", 1e6)),
+    "hour": (
+        ("hours", 1.0),
+        ("minutes", 1 / 60),
+        ("seconds", 1 / 3600),
+        ("milliseconds", 1 / 3.6e6),
+        ("days", 24.0),
+        ("years", 8766.0),
+        ("thousand years", 8.766e6),
+    ),
+    "litre": (("l", 1.0), ("ml", 1e-3), ("µl", 1e-6), ("m³", 1e3), ("thousand m³", 1e6)),
+    "count": (("", 1.0), ("thousand", 1e3), ("million", 1e6), ("billion", 1e9)),
 }
-"""By the table's unit, the words that a value may be told in and how much of the unit each is, the smallest first.
-A unit that is not here is told as it is; an empty word stands where the name says it already."""
+_LADDER_OF = {"km": "km", "passenger-km": "km", "hour": "hour", "litre": "litre", "boil": "litre"}
 
 
-@value
-class Equivalent:
-    """`value` `unit` `name`: 27 m in an average European car; with the publisher of its factor and its year."""
+def equivalents(
+    gco2e: float | None = None, energy_kwh: float | None = None, *, data: Path | None = None
+) -> list[Equivalent]:
+    """What this is like, each reading between 0.1 and 1000; of nothing there is nothing to compare.
 
-    value: float
-    unit: str
-    name: str
-    source: str
-    year: int | None
-
-
-@value
-class _Factor:
-    name: str
-    unit: str
-    gco2e_per_unit: float | None
-    kwh_per_unit: float | None
-    source: str
-    year: int | None
-
-
-def equivalents(gco2e: float | None = None, energy_kwh: float | None = None) -> list[Equivalent]:
-    """Comparisons that read between 0.1 and 1000: carbon with what emits, energy with what uses electricity.
-
-    The two kinds are never mixed: what energy is like is the same everywhere, carbon depends on the grid.
+    Grams are compared with what burns fuel, kilowatt-hours with what takes electricity; give either or both.
     """
+    if gco2e is None and energy_kwh is None:
+        raise ValueError("gco2e=None and energy_kwh=None: give one of them, or both")
+    amounts = {"kgco2e_per_unit": gco2e and gco2e / 1000.0, "kwh_per_unit": energy_kwh}
+    for name, value in (("gco2e", gco2e), ("energy_kwh", energy_kwh)):
+        if value is not None and not 0.0 <= value < float("inf"):
+            raise ValueError(f"{name}={value!r} is not possible; it must be 0 or more, and finite")
     found = []
-    for factor in _factors():
-        for amount, per_unit in ((gco2e, factor.gco2e_per_unit), (energy_kwh, factor.kwh_per_unit)):
-            if amount is not None and per_unit is not None:
-                told = _told(amount / per_unit, factor)
-                found += [told] if told is not None else []
+    for row in _rows(data):
+        column = "kwh_per_unit" if row["kwh_per_unit"] else "kgco2e_per_unit"
+        amount = amounts[column]
+        if amount:
+            found += _readable(amount / float(row[column]), row)
     return found
 
 
-def _told(units: float, factor: _Factor) -> Equivalent | None:
-    """In the largest word that gives two or more (80 minutes, not 1.3 hours), else in the smallest that reads."""
-    words = [(word, units / size) for word, size in WORDS.get(factor.unit, ((factor.unit, 1.0),))]
-    readable = [(word, number) for word, number in words if LEAST <= number <= MOST]
-    if not readable:
-        return None
-    word, number = next(((w, n) for w, n in reversed(readable) if n >= 2.0), readable[0])
-    return Equivalent(number, word, factor.name, factor.source, factor.year)
+def _readable(count: float, row: tables.Row) -> list[Equivalent]:
+    """The count in the first unit that makes it a number of everyday; none if even the largest does not."""
+    for unit, size in LADDERS[_LADDER_OF.get(row["unit"], "count")]:
+        if LEAST <= count / size <= MOST:
+            return [Equivalent(count / size, unit, row["activity"], row["publisher"], int(row["year"]))]
+    return []
 
 
-@lru_cache(maxsize=1)
-def _factors() -> tuple[_Factor, ...]:
-    return tuple(
-        _Factor(
-            row["activity"],
-            row["unit"],
-            _grams(tables.number(row, "kgco2e_per_unit")),
-            tables.number(row, "kwh_per_unit"),
-            row["publisher"],
-            int(row["year"]) if row["year"] else None,
-        )
-        for row in tables.rows("equivalents")
-    )
-
-
-def _grams(kilograms: float | None) -> float | None:
-    return None if kilograms is None else kilograms * 1000.0
+@cache
+def _rows(data: Path | None) -> tuple[tables.Row, ...]:
+    return tuple(tables.rows("equivalents", data=data))

@@ -69,7 +69,7 @@ export function facts(context: Context): Block {
       const dated = chosen.year === null || chosen.source.includes(String(chosen.year));
       say(source, dated ? chosen.source : t.__('%1 · %2', chosen.source, String(chosen.year)));
       show(another, snapshot.equivalents.length > 1);
-      const drives = /^k?m$/.test(chosen.unit);
+      const drives = /(?:^| )[kmµ]?m$/.test(chosen.unit);
       show(road, drives);
       show(bulb, !drives);
     }

@@ -1,5 +1,7 @@
 /** What the panel knows, and the one function that changes it. */
 
+import type { Ahead, AheadEvent } from './ahead';
+import { ahead, noAhead } from './ahead';
 import type { About, Cell, Equivalent, HistoryAnswer, Period, Quality, Range, Snapshot } from './protocol';
 
 /** How far we have come with a kernel: from nothing known to snapshots that arrive. */
@@ -49,7 +51,7 @@ export interface Subject {
 }
 
 export type Sorting = 'energy' | 'runs' | 'order';
-export type Section = 'cells' | 'history' | 'method';
+export type Section = 'cells' | 'history' | 'ahead' | 'method';
 
 export interface History {
   readonly period: Period;
@@ -64,6 +66,7 @@ export interface State {
   readonly subject: Subject | null;
   readonly kernels: ReadonlyMap<string, Kernel>;
   readonly history: History;
+  readonly ahead: Ahead;
   readonly budget_gco2e: number | null;
   readonly sorting: Sorting;
   readonly shown_cells: number;
@@ -73,6 +76,7 @@ export interface State {
 }
 
 export type Event =
+  | AheadEvent
   | { readonly type: 'tick'; readonly now_ms: number }
   | { readonly type: 'subject'; readonly subject: Subject | null }
   | { readonly type: 'snapshot'; readonly kernel_id: string; readonly snapshot: Snapshot; readonly now_ms: number }
@@ -117,11 +121,12 @@ export const initial: State = {
   subject: null,
   kernels: new Map(),
   history: { period: '7d', answer: null, asked: 'no', problem: null },
+  ahead: noAhead,
   budget_gco2e: null,
   sorting: 'energy',
   shown_cells: FIRST_CELLS,
   equivalent: null,
-  folded: new Set<Section>(['method'])
+  folded: new Set<Section>(['ahead', 'method'])
 };
 
 /** The kernel behind the notebook in focus. */
@@ -183,6 +188,11 @@ export function reduce(state: State, event: Event): State {
       return { ...state, history: { ...state.history, asked: 'no', problem: event.problem } };
     case 'period':
       return { ...state, history: { ...state.history, period: event.period } };
+    case 'ahead-form':
+    case 'ahead-asked':
+    case 'ahead':
+    case 'ahead-problem':
+      return { ...state, ahead: ahead(state.ahead, event) };
     case 'budget':
       return { ...state, budget_gco2e: event.budget_gco2e };
     case 'sort':
