@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Final
 
-from jupyter_carbon.footprint import together
+from jupyter_carbon.footprint import exchanged, together
+from jupyter_carbon.grid.series import seconds
 from jupyter_carbon.model import (
     ZERO,
+    CarbonIntensity,
     CellRecord,
     Component,
     Context,
@@ -32,6 +34,7 @@ from jupyter_carbon.notebook.protocol import (
     VERSION,
     Cell,
     EquivalentItem,
+    Grid,
     Intensity,
     LastRun,
     Part,
@@ -65,6 +68,8 @@ class Now:
     period_s: float
     metering: bool
     context: Context
+    intensity: CarbonIntensity
+    """Of the grid at this moment; the context has the year's."""
     notebook: str | None = None
     running: CellRecord | None = None
     """The cell that runs, up to now."""
@@ -83,6 +88,8 @@ class _Sum:
     busy_s: float = 0.0
     footprint: Footprint | None = None
     quality: Quality | None = None
+    inexact: int = 0
+    """Runs whose grams are not by measured slots of their own time."""
 
     def plus(self, record: CellRecord) -> _Sum:
         """One more run; a sum is known no better than its weakest part."""
@@ -90,7 +97,15 @@ class _Sum:
             self.busy_s + record.duration_s,
             together(self.footprint, record.footprint),
             worst(quality for quality in (self.quality, quality_of(record.shares)) if quality is not None),
+            self.inexact + _is_inexact(record),
         )
+
+    def settled(self, before: CellRecord, after: CellRecord) -> _Sum:
+        """One of the runs has other grams now."""
+        total = self.footprint or before.footprint
+        grams = exchanged(total.operational_gco2e, before, after)
+        inexact = self.inexact - _is_inexact(before) + _is_inexact(after)
+        return replace(self, footprint=replace(total, operational_gco2e=grams), inexact=inexact)
 
 
 @value
@@ -109,6 +124,7 @@ class _Row:
     cell: Cell
     facility_energy_kwh: Interval
     operational_gco2e: Interval
+    last_run: str
 
 
 class Live:
@@ -120,7 +136,10 @@ class Live:
         self._runs = 0
         self._sum = _Sum()
         self._idle_kwh = 0.0
-        self._repeat_runs, self._repeat_gco2e = 0, 0.0
+        self._repeats: set[str] = set()
+        self._repeat_gco2e = 0.0
+        self._settled_runs = 0
+        self._settled_keys: set[str] = set()
         self._rows: dict[str, _Row] = {}
         self._finished_sources: set[str] = set()
         self._last_key: str | None = None
@@ -140,7 +159,7 @@ class Live:
             self._finished_sources.add(source)
         gco2e = record.footprint.operational_gco2e.likely
         if repeat:
-            self._repeat_runs += 1
+            self._repeats.add(record.run.id)
             self._repeat_gco2e += gco2e
         key = _key(record)
         self._rows[key] = _with_run(self._rows.get(key), key, record, self._runs, repeat=repeat, client=client)
@@ -151,6 +170,17 @@ class Live:
         for flag in record.flags:
             self._flags.pop(flag, None)  # the newest doubt stands last
             self._flags[flag] = None
+
+    def settled(self, before: CellRecord, after: CellRecord) -> None:
+        """A cell that has ended is told anew, by a surer intensity."""
+        key, repeat = _key(after), after.run.id in self._repeats
+        self._sum = self._sum.settled(before, after)
+        if repeat:
+            grams = (record.footprint.operational_gco2e.likely for record in (after, before))
+            self._repeat_gco2e += next(grams) - next(grams)
+        self._rows[key] = _with_grams(self._rows[key], before, after, repeat=repeat)
+        self._settled_runs += 1
+        self._settled_keys.add(key)
 
     def idled(self, cost: Footprint) -> None:
         """What a stretch took in which no cell ran, ours."""
@@ -179,8 +209,9 @@ class Live:
         return self._runs
 
     def cells_since(self, run: int) -> list[Cell]:
-        """The rows that runs after number `run` have changed, oldest change first."""
-        return sorted((r.cell for r in self._rows.values() if r.cell["run"] > run), key=lambda cell: cell["run"])
+        """The rows that runs after number `run` have changed, or that were told anew; the oldest run first."""
+        news = (row.cell for key, row in self._rows.items() if row.cell["run"] > run or key in self._settled_keys)
+        return sorted(news, key=lambda cell: cell["run"])
 
     def snapshot(self, now: Now) -> Snapshot:
         """The next whole snapshot, within `SNAPSHOT_BYTES`."""
@@ -205,7 +236,7 @@ class Live:
                 power_w=power_w if now.running is not None else {},
                 tail=tail,
                 parts=_parts(now),
-                intensity=_intensity(now.context),
+                intensity=intensity_of(now.intensity, now.context),
                 top=self._top(),
                 equivalents=[] if cost is None else _like(now, cost),
                 flags=[clip(flag, LABEL_CHARS) for flag in dict.fromkeys(flags[-MAX_FLAGS:])],
@@ -227,8 +258,10 @@ class Live:
             idle_energy_kwh=digits(self._idle_kwh),
             embodied_gco2e=_likely(cost.embodied_gco2e if cost else None),
             water_l=_likely(cost.water_l if cost else None),
-            repeat_runs=self._repeat_runs,
+            repeat_runs=len(self._repeats),
             repeat_gco2e=digits(self._repeat_gco2e),
+            exact=total.inexact == 0,
+            settled_runs=self._settled_runs,
         )
 
     def _tail(self, at: float) -> tuple[Tail, dict[Part, float]]:
@@ -297,7 +330,23 @@ def _with_run(row: _Row | None, key: str, record: CellRecord, number: int, *, re
             client=None if client is None else clip(client, LABEL_CHARS),
         ),
     )
-    return _Row(cell, kwh, gco2e)
+    return _Row(cell, kwh, gco2e, run.id)
+
+
+def _with_grams(row: _Row, before: CellRecord, after: CellRecord, *, repeat: bool) -> _Row:
+    """The same row, one of whose runs has other grams now."""
+    gco2e = exchanged(row.operational_gco2e, before, after)
+    now_g, was_g = after.footprint.operational_gco2e.likely, before.footprint.operational_gco2e.likely
+    cell = Cell(**{**row.cell, "operational_gco2e": range_of(gco2e)})
+    if repeat:
+        cell["repeat_gco2e"] = digits(cell["repeat_gco2e"] + now_g - was_g)
+    if row.last_run == after.run.id:
+        cell["last"] = LastRun(**{**cell["last"], "operational_gco2e": digits(now_g)})
+    return replace(row, cell=cell, operational_gco2e=gco2e)
+
+
+def _is_inexact(record: CellRecord) -> bool:
+    return record.intensity.status != "actual"
 
 
 def _running(record: CellRecord, now: Now) -> RunningCell:
@@ -339,9 +388,19 @@ def _parts(now: Now) -> list[PartState]:
     return states
 
 
-def _intensity(context: Context) -> Intensity:
-    intensity = context.intensity
+def intensity_of(intensity: CarbonIntensity, context: Context) -> Intensity:
+    """The wire form of what the grid carries, with the year's mean and the building of its context."""
     return Intensity(
+        **grid_of(intensity),
+        yearly_gco2e_per_kwh=digits(context.intensity.gco2e_per_kwh.likely),
+        pue=digits(context.pue.likely),
+        pue_source=clip(context.pue_source, LABEL_CHARS),
+    )
+
+
+def grid_of(intensity: CarbonIntensity) -> Grid:
+    """The wire form of an intensity."""
+    return Grid(
         gco2e_per_kwh=range_of(intensity.gco2e_per_kwh),
         region=clip(intensity.region, LABEL_CHARS),
         name=clip(intensity.name, LABEL_CHARS),
@@ -350,8 +409,8 @@ def _intensity(context: Context) -> Intensity:
         status=intensity.status,
         source=clip(intensity.source, LABEL_CHARS),
         year=intensity.year,
-        pue=digits(context.pue.likely),
-        pue_source=clip(context.pue_source, LABEL_CHARS),
+        start=None if intensity.start is None else seconds(intensity.start),
+        end=None if intensity.end is None else seconds(intensity.end),
     )
 
 
