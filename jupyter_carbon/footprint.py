@@ -48,6 +48,14 @@ def footprint(shares: Iterable[Share], duration_s: float, context: Context) -> F
     )
 
 
+def facility_j(shares: Iterable[Share], duration_s: float, context: Context) -> float:
+    """The likely joules of `shares` at the facility: those of :func:`footprint`, for who needs no range."""
+    wall = context.wall
+    devices_j = sum(share.energy_j.likely for share in shares)
+    wall_j = devices_j * wall.factor.likely + wall.base_w.likely * duration_s * context.idle_share
+    return wall_j * context.pue.likely
+
+
 def _kwh(energy_j: Interval) -> Interval:
     return Interval(kwh_from_j(energy_j.low), kwh_from_j(energy_j.likely), kwh_from_j(energy_j.high))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jupyter_carbon
-from jupyter_carbon.notebook.channel import Connection
+from jupyter_carbon.notebook.connection import Connection
 from jupyter_carbon.notebook.hooks import Hooks
 from jupyter_carbon.notebook.magics import CarbonMagics
 from jupyter_carbon.notebook.transform import strip_carbon

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
     from jupyter_carbon.ledger.plans import Planned
-    from jupyter_carbon.notebook.channel import Connection
+    from jupyter_carbon.notebook.connection import Connection
 
 COUNTS_FIRST = version_info >= (9, 8)
 """IPython counts the next cell up before `pre_run_cell` since 9.8, at the cell's end before that (`run_cell_async`)."""

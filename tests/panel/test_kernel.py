@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kernels import KERNELS, PATIENCE_S, Kernel
 
-from jupyter_carbon.notebook.channel import COMM_ID, TARGET
+from jupyter_carbon.notebook.connection import COMM_ID, TARGET
 from jupyter_carbon.notebook.protocol import VERSION, encoded_bytes
 
 LOAD = "%load_ext jupyter_carbon"
