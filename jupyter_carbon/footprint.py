@@ -7,7 +7,6 @@ of the hardware and the water stand on lines of their own and are never added to
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.model import (
@@ -23,7 +22,7 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.units import kwh_from_j
-from jupyter_carbon.value import value
+from jupyter_carbon.value import replace, value
 
 
 def footprint(shares: Iterable[Share], duration_s: float, context: Context) -> Footprint:

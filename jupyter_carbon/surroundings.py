@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from jupyter_carbon.grid import region as regions
@@ -12,6 +11,7 @@ from jupyter_carbon.model import ONE, Context, Interval, UnknownRegion
 from jupyter_carbon.power import PowerSource
 from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
 from jupyter_carbon.settings import Carbon
+from jupyter_carbon.value import replace
 
 GIVEN_PUE = Interval(0.98, 1.0, 1.02)
 """A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""

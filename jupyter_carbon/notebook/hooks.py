@@ -142,7 +142,7 @@ class Hooks:
         asked = frame.options is not None and frame.options.asked
         badge = self.session.settings.badge
         if badge == "always" or (asked and badge == "auto"):
-            # Imported by the ticker's thread when it starts: here it is a look-up (`Session._warm_up`).
+            # Imported by the ticker's thread while the first cell ran (`load`): here it is a look-up.
             from jupyter_carbon.notebook.badge import show  # noqa: PLC0415
 
             options = frame.options or Options()

@@ -29,7 +29,7 @@ from jupyter_carbon.notebook.protocol import (
     range_of,
     worst,
 )
-from jupyter_carbon.report.summary import quality_of
+from jupyter_carbon.report.known import quality_of
 from jupyter_carbon.value import value
 
 if TYPE_CHECKING:
