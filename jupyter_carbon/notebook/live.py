@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     )
 
 TAIL_S: Final = 60.0
+LIKE_S: Final = 5.0
+"""Comparisons are for a reader, and change no quicker."""
+
 POINT_S: Final = 0.95
 """Two ticks closer than this become one point: a minute fits into sixty at any rate of ticks."""
 
@@ -128,7 +131,8 @@ class Live:
         self._packer = Packer()
         self._told_flags: list[str] = []
         self._setting: tuple[Context, Mapping[Component, str], list[PartState], Intensity] | None = None
-        self._like: tuple[tuple[float, float], list[EquivalentItem]] | None = None
+        self._like: list[EquivalentItem] = []
+        self._like_of, self._like_at = (0.0, 0.0), since
 
     # --- what happened ----------------------------------------------------------------------------------
 
@@ -256,15 +260,13 @@ class Live:
         return known[2], known[3]
 
     def _likened(self, now: Now, cost: Footprint | None) -> list[EquivalentItem]:
-        """Comparisons for a total: made anew when it has changed in three digits, more than a reader sees of them."""
-        if cost is None:
-            return []
-        amounts = digits(cost.operational_gco2e.likely, 3), digits(cost.facility_energy_kwh.likely, 3)
-        known = self._like
-        if known is None or known[0] != amounts:
-            found = now.equivalents(cost.operational_gco2e.likely, cost.facility_energy_kwh.likely)
-            known = self._like = amounts, [_clipped(item) for item in found]
-        return known[1]
+        """Comparisons for a total; while a cell runs they follow it in steps of some seconds."""
+        amounts = (0.0, 0.0) if cost is None else (cost.operational_gco2e.likely, cost.facility_energy_kwh.likely)
+        follows = now.running is not None and self._like and abs(now.at - self._like_at) < LIKE_S
+        if amounts != self._like_of and not follows:
+            self._like = [_clipped(item) for item in now.equivalents(*amounts)]
+            self._like_of, self._like_at = amounts, now.at
+        return self._like
 
     def _doubts(self, now: Now) -> list[str]:
         flags = [*self._flags, *(now.running.flags if now.running is not None else ())]

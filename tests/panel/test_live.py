@@ -210,6 +210,21 @@ def test_what_is_unknown_is_null_and_never_zero(live):
     assert totals["water_l"] is None
 
 
+def test_comparisons_follow_a_running_cell_in_steps_of_seconds(live):
+    def like(gco2e, energy_kwh):
+        return [{"value": gco2e, "unit": "g", "name": "a", "source": "b", "year": 2026}] if gco2e else []
+
+    def told(**more):
+        return [item["value"] for item in live.snapshot(now(equivalents=like, **more))["equivalents"]]
+
+    assert told() == []
+    assert told(at=1100.0, running=run_of(0.001)) == [pytest.approx(0.05)]
+    assert told(at=1104.9, running=run_of(0.002)) == [pytest.approx(0.05)]
+    assert told(at=1105.0, running=run_of(0.002)) == [pytest.approx(0.1)]
+    live.ended(run_of(0.003))
+    assert told(at=1105.1) == [pytest.approx(0.15)]  # at the end at once
+
+
 def test_the_newest_doubts_are_told(live):
     for number in range(20):
         live.ended(run_of(0.001, flags=(f"gap:gpu{number}",)))
