@@ -193,6 +193,7 @@ class Session:
         self._settling = threading.Lock()
         self._watcher: Watcher | None = None
         self._comes: Callable[[], Watcher] | None = None
+        self._called = False
         self._soon: deque[Callable[[], object]] = deque()
 
         self.surroundings = Surroundings(
@@ -377,8 +378,13 @@ class Session:
             return self._account
 
     def watch(self, comes: Callable[[], Watcher]) -> None:
-        """From now on somebody looks; `comes` is called on the ticker's thread, where its imports delay no cell."""
+        """Somebody may look: `comes` is called on the ticker's thread, where its imports delay no cell, when a page's
+        cell runs (it has an id) or when somebody is sure to look (`call`)."""
         self._comes = comes
+
+    def call(self) -> None:
+        """Somebody does look."""
+        self._called = True
         self._ticker.hurry()
 
     def soon(self, do: Callable[[], object]) -> None:
@@ -390,7 +396,7 @@ class Session:
         self._ticker.period_s = period_s
 
     def _let_in(self) -> None:
-        if self._comes is not None:
+        if self._comes is not None and (self._called or any(cell.run.cell_id for cell in self.open_cells)):
             self._watcher, self._comes = self._comes(), None
             self._watcher.ticked(self.meter.tick(), self.open_cells)
 
@@ -481,11 +487,11 @@ class Session:
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended or self._comes)
+        return bool(self._running or self._ended or (self._comes and self._called))
 
     def _woken(self) -> None:
         self._look_around()
-        while self._soon:
+        while self._soon and (self._running or self._ended):
             with self._unforkable:
                 self._soon.popleft()()
         self._let_in()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -35,13 +36,15 @@ class Surroundings:
         self.host = self._rated_host()
         self._sessions_here, self._inside_another = 1, inside_another
         self._contexts: dict[str | None, Context] = {}
+        self._making = threading.RLock()  # re-entrant: a signal may land on the thread that holds it
         self._refused_regions: dict[str, str] = {}
 
     def context(self, region: str | None = None) -> Context:
         """What turns joules into a footprint here, or in another `region`; made once for each."""
         context = self._contexts.get(region)
         if context is None:
-            context = self._contexts[region] = self._make(region)
+            with self._making:  # a load asks for it on two threads at once
+                context = self._contexts.get(region) or self._contexts.setdefault(region, self._make(region))
         return context
 
     @property

@@ -35,7 +35,8 @@ PATIENCE_S = 5.0
 class Connection:
     """A kernel whose session panels may look at, from here until `close`."""
 
-    def __init__(self, kernel: IPythonKernel, session: Session) -> None:
+    def __init__(self, kernel: IPythonKernel, session: Session, *, by_page: bool) -> None:
+        """`by_page`: a page has asked for it, and hears at once that it is there."""
         self.session = session
         self.looks: list[Callable[[Snapshot], None]] = []
         """Who else wants each snapshot: the widgets of this kernel."""
@@ -45,6 +46,8 @@ class Connection:
         kernel.comm_manager.register_target(TARGET, self._asked)
         session.settings.observe(self._switched, names=["metering"])
         session.watch(self._comes)
+        if by_page:
+            session.call()
 
     def close(self) -> None:
         """From now on questions find nobody."""
@@ -52,6 +55,8 @@ class Connection:
 
     def channel(self) -> Channel | None:
         """The channel, as soon as the session's drivers have answered; None when they take too long."""
+        if not self._ready.is_set():
+            self.session.call()
         return self._channel if self._ready.wait(PATIENCE_S) else None
 
     def send(self, comm_id: str, data: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import jupyter_carbon
 from jupyter_carbon.notebook.connection import Connection
-from jupyter_carbon.notebook.hooks import Hooks
+from jupyter_carbon.notebook.hooks import Hooks, is_of_page
 from jupyter_carbon.notebook.magics import CarbonMagics
 from jupyter_carbon.notebook.transform import strip_carbon
 from jupyter_carbon.report.known import knowledge, place
@@ -31,7 +31,7 @@ def load(shell: InteractiveShell) -> None:
     session.soon(lambda: import_module("jupyter_carbon.notebook.badge"))
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
-        hooks.connection = Connection(kernel, session)
+        hooks.connection = Connection(kernel, session, by_page=is_of_page(shell))
     # Appended: IPython's own clean-up comes first, and line numbers in tracebacks stay right.
     shell.input_transformers_cleanup.append(strip_carbon)
     CarbonMagics(shell, hooks).register()

@@ -150,6 +150,15 @@ class Hooks:
             show(self.session.record_of(frame.cell), options, [note for note in notes if note])
 
 
+def is_of_page(shell: InteractiveShell) -> bool:
+    """Whether the present request is a cell of a page: others (nbclient, papermill, a plain client) give no id."""
+    get_parent = getattr(shell, "get_parent", None)
+    try:
+        return get_parent is not None and bool(get_parent()["metadata"].get("cellId"))
+    except (LookupError, TypeError):
+        return False
+
+
 def status_of(result: ExecutionResult | None) -> Status:
     """How a cell ended."""
     if result is None:
