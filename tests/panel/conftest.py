@@ -54,11 +54,12 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Carb
 <script type="module">
 import * as jc from '/static/view.js';
 const names = {names};
-const offers = ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'settings'];
+const offers = ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'outlook', 'settings'];
 let views = [];
 const mount = element => {{
   window.store = jc.createStore();
-  const act = action => acted.push(action);
+  // What the view asks for by itself stands apart from what a click asks for.
+  const act = action => (action.type === 'outlook' ? asked : acted).push(action);
   window.view = jc.mount(element, store, {{ t: jc.english, act, offers, nameOf: id => names[id] ?? null }});
   views.push(view);
 }};
@@ -66,6 +67,7 @@ const clear = () => {{
   views.forEach(view => view.destroy());
   views = [];
   window.acted = [];
+  window.asked = [];
   document.querySelector('main').replaceChildren();
 }};
 const fresh = () => {{
