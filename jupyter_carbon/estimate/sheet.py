@@ -116,6 +116,8 @@ def errors(sheet: Sheet) -> dict[int, str]:
             continue
         lowest, highest, _ = LIMITS[name]
         numbers = column.numbers()
+        if len(numbers) and lowest <= numbers.min() and numbers.max() <= highest:
+            continue
         wrong = ~((numbers >= lowest) & (numbers <= highest))
         if name in OPTIONAL:  # an empty cell is "not said"
             wrong &= ~np.isnan(numbers) | column.words()
@@ -179,10 +181,12 @@ def _without_gpu(gpu: Column, n_gpu: Column) -> Column:
 def _distinct(keys: Sequence[tuple[Codes | None, int]], rows: int) -> tuple[Codes, tuple[Codes, ...]]:
     """Which distinct combination each row has, and the codes of each combination, column by column."""
     sizes = [size for _, size in keys]
-    key = np.zeros(rows, dtype=np.int64)
+    key: Codes | None = None
     for codes, size in keys:
         if size > 1 and codes is not None:
-            key = key * size + codes
+            key = codes.astype(np.int64) if key is None else key * size + codes
+    if key is None:
+        key = np.zeros(rows, dtype=np.int64)
     total = math.prod(sizes)
     if total <= TABLE:
         seen = np.zeros(total, dtype=bool)
