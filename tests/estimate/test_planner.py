@@ -133,7 +133,9 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize("own", [("hours",), *(("hours", name) for name in OWN if name != "hours"), ("utilisation", "pue", "ram_gb")])
+@pytest.mark.parametrize(
+    "own", [("hours",), *(("hours", name) for name in OWN if name != "hours"), ("utilisation", "pue", "ram_gb")]
+)
 @pytest.mark.parametrize("cpus", [[None], [None, "EPYC 7763"]], ids=["no CPU named", "some named"])
 def test_numbers_of_their_own_in_every_row_are_no_other_than_few(own, cpus):
     rng, count = np.random.default_rng(1), 3 * sheet.MANY
