@@ -15,7 +15,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
@@ -47,6 +46,7 @@ from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import Unforkable
+from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
@@ -197,6 +197,8 @@ class Session:
         self._settling = threading.Lock()
         self._watcher: Watcher | None = None
         self._comes: Callable[[], Watcher] | None = None
+        self._called = False
+        self._soon: deque[Callable[[], object]] = deque()
 
         self.surroundings = Surroundings(
             settings, root, environ, sources=lambda: self.meter.sources, inside_another=forked
@@ -386,16 +388,25 @@ class Session:
         return lambda a, b: self.hours.of(None, a.t_s + epoch_s, b.t_s - a.t_s)
 
     def watch(self, comes: Callable[[], Watcher]) -> None:
-        """From now on somebody looks; `comes` is called on the ticker's thread, where its imports delay no cell."""
+        """Somebody may look: `comes` is called on the ticker's thread, where its imports delay no cell, when a page's
+        cell runs (it has an id) or when somebody is sure to look (`call`)."""
         self._comes = comes
+
+    def call(self) -> None:
+        """Somebody does look."""
+        self._called = True
         self._ticker.hurry()
+
+    def soon(self, do: Callable[[], object]) -> None:
+        """Have something done when the next cell has begun, on the ticker's thread: an import that its end may need."""
+        self._soon.append(do)
 
     def tick_every(self, period_s: float) -> None:
         """How often a running cell is looked at."""
         self._ticker.period_s = period_s
 
     def _let_in(self) -> None:
-        if self._comes is not None:
+        if self._comes is not None and (self._called or any(cell.run.cell_id for cell in self.open_cells)):
             self._watcher, self._comes = self._comes(), None
             self._watcher.ticked(self.meter.tick(), self.open_cells)
 
@@ -489,10 +500,13 @@ class Session:
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended or self._comes)
+        return bool(self._running or self._ended or (self._comes and self._called))
 
     def _woken(self) -> None:
         self._look_around()
+        while self._soon and (self._running or self._ended):
+            with self._unforkable:
+                self._soon.popleft()()
         self._let_in()
 
     def _tick(self) -> None:
@@ -531,6 +545,12 @@ class Session:
         others = self.books.others()
         if others is not None:
             self.surroundings.share_with(*others)
+        self._foresee()
+
+    def _foresee(self) -> None:
+        """What the next cell's begin would have to put into words, off its path."""
+        for region in self.surroundings.asked_for:
+            self.books.foresee(self.context(region))
 
     def _settle(self, ledger: Ledger) -> None:
         """Tell rows with the surer intensities that have come since, and expectations with what came of them."""
@@ -564,6 +584,7 @@ class Session:
                 self._look_around()
                 self.account()
                 self.hours.look(self.surroundings.asked_for)
+                self._foresee()
             self._looked.set()
             # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
             # parent has begun may never answer, and where the parent counts what is used anyway.
@@ -576,6 +597,7 @@ class Session:
                     self.gpus_found = True
             if self.gpus_found:
                 self.surroundings.renew()
+                self._foresee()
             self._let_in()
         finally:
             self._warm.set()

@@ -86,7 +86,8 @@ Object.assign(window, {{ jc, fresh, hang }});
 </script></body></html>"""
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: a page that is being watched works on, and would be a neighbour to the meter's own tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM["executable_path"]).exists():
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium; .ci/run does it)")
@@ -136,7 +137,7 @@ def site() -> Iterator[str]:
 Show = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_page(browser: Browser, site: str) -> Iterator[Show]:
     """A page of a theme, a width and what else a browser may be told; each is opened once and used again."""
     pages: dict[str, Page] = {}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_carbon.footprint import footprint, record, settled
+from jupyter_carbon.footprint import facility_j, footprint, record, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.model import (
     ONE,
@@ -25,7 +25,7 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.notebook.live import Live, Now
-from jupyter_carbon.notebook.protocol import EquivalentItem, clip, digits, encoded_bytes
+from jupyter_carbon.notebook.protocol import clip, digits, encoded_bytes
 
 CPU = Domain("cpu", "package-0", "rapl", "measured", 0.0)
 RAM = Domain("ram", "ram-0", "ram-model", "modelled", 0.0)
@@ -158,7 +158,7 @@ def test_idle_time_is_in_no_cell(live):
 
 def drew(live: Live, at: float, seconds: float, joules: float, where: Context = HERE) -> None:
     shares, _ = attribute(Window(seconds, {CPU: joules}, seconds, seconds), where)
-    live.drew(at, seconds, shares, footprint(shares, seconds, where))
+    live.drew(at, seconds, shares, facility_j(shares, seconds, where))
 
 
 def test_the_curve_holds_joules_over_seconds(live):
@@ -210,6 +210,21 @@ def test_what_is_unknown_is_null_and_never_zero(live):
     totals = live.snapshot(now())["totals"]
     assert totals["embodied_gco2e"] is None
     assert totals["water_l"] is None
+
+
+def test_comparisons_follow_a_running_cell_in_steps_of_seconds(live):
+    def like(gco2e, energy_kwh):
+        return [{"value": gco2e, "unit": "g", "name": "a", "source": "b", "year": 2026}] if gco2e else []
+
+    def told(**more):
+        return [item["value"] for item in live.snapshot(now(equivalents=like, **more))["equivalents"]]
+
+    assert told() == []
+    assert told(at=1100.0, running=run_of(0.001)) == [pytest.approx(0.05)]
+    assert told(at=1104.9, running=run_of(0.002)) == [pytest.approx(0.05)]
+    assert told(at=1105.0, running=run_of(0.002)) == [pytest.approx(0.1)]
+    live.ended(run_of(0.003))
+    assert told(at=1105.1) == [pytest.approx(0.15)]  # at the end at once
 
 
 def test_the_newest_doubts_are_told(live):
@@ -287,7 +302,7 @@ def test_a_snapshot_stays_under_four_kilobytes_whatever_is_in_it(name, watts, gp
     )
     for number, watt in enumerate(watts):
         shares, _ = attribute(Window(1.0, dict.fromkeys(where.domains, watt), 1.0, 1.0), where)
-        live.drew(1_790_000_000.0 + number, 1.0, shares, footprint(shares, 1.0, where))
+        live.drew(1_790_000_000.0 + number, 1.0, shares, facility_j(shares, 1.0, where))
     for number in range(40):
         live.ended(
             run_of(watts[number] / 7, cell_id=f"{number}{name}", label=name, flags=(f"{number}{name}",)), client=name
@@ -304,7 +319,7 @@ def test_a_snapshot_stays_under_four_kilobytes_whatever_is_in_it(name, watts, gp
             client="c" * 36,
             reasons={"cpu": name, "ram": name, "gpu": name},
             equivalents=lambda gco2e, energy_kwh: (
-                [EquivalentItem(value=digits(gco2e, 3), unit="min", name=name, source=name, year=2026)] * 4
+                [{"value": digits(gco2e, 3), "unit": "min", "name": name, "source": name, "year": 2026}] * 4
             ),
         )
     )

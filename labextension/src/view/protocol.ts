@@ -1,5 +1,5 @@
 /**
- * What the kernel says, parsed at the door: `jupyter_carbon/notebook/protocol.py` is the other half of this page.
+ * What the kernel says, parsed at the door: `jupyter_carbon/notebook/wire.py` is the other half of this page.
  * A shape is written once; the type follows from it. Fields that we do not know are dropped, a wrong one refuses the message.
  */
 
