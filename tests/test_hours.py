@@ -248,6 +248,7 @@ def test_whoever_watches_hears_which_cells_are_told_anew(server, open_session):
     live_of(session)
     watcher = Watcher()
     session.watch(lambda: watcher)
+    session.call()
     until(lambda: watcher.ticks)
     run_cell(session)
     session.account()
