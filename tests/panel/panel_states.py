@@ -162,6 +162,7 @@ def snapshot(**more: Any) -> dict[str, Any]:
             "repeat_runs": 8,
             "repeat_gco2e": 0.6,
             "exact": False,
+            "mixed": False,
             "settled_runs": 0,
         },
         "power_w": {"gpu": 112.0, "cpu": 54.1, "memory": 14.0, "rest": 22.0},
@@ -452,6 +453,7 @@ STATES: dict[str, list[Event]] = {
     ],
     "day-old": [*BRITISH, coming(), tick(T0_MS + 3_600_000)],
     "day-silent": [*BRITISH, {"type": "outlook-problem", "kernel_id": KERNEL, "problem": None}],
+    "mixed": [focus(), feed({**IDLE, "totals": totals(mixed=True), "equivalents": []}), cells(), told()],
     "method": [
         focus(),
         feed(MODELLED),

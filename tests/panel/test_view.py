@@ -69,6 +69,7 @@ SAYS = {
     "within-budget": "41% of 100 g this month",
     "adrift": "<b>bold</b>",
     "method": "SUBSYSTEM",
+    "mixed": "Not summed: these cells have intensities of different kinds",
     "day-worth": "Cleanest hour: tomorrow 04:00 – 05:00",
     "day-not-worth": "Not worth waiting: the cleanest hour would be tomorrow 04:00 – 05:00",
     "day-now": "Start now: no later hour is cleaner.",
