@@ -407,6 +407,7 @@ STATES: dict[str, list[Event]] = {
     "other-version": [tick(T0_MS), focus(), {"type": "other-version", "kernel_id": KERNEL, "version": 2}],
     "fresh": [focus(), feed(FRESH), {"type": "history-asked", "asked": "now"}],
     "metering": LIVE,
+    "beside": [*LIVE, feed(snapshot(seq=55, running={**RUNNING, "others": 2, "started_at": T0_MS / 1000 - 40}))],
     "idle": [focus(), feed(IDLE), cells(), told()],
     "paused": [focus(), feed({**IDLE, "metering": False}), cells(), told()],
     "reloaded": [focus(), feed(snapshot()), {"type": "history-asked", "asked": "later"}],
