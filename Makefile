@@ -9,6 +9,9 @@ ik-6.29 := "ipykernel==6.29.*" "ipython<9"
 ik-7.0 := "ipykernel==7.0.1"
 ik-7.1 := "ipykernel==7.1.*"
 
+# Who is timed beside us; eco2ai still asks for pkg_resources.
+PEERS := codecarbon carbontracker eco2ai pyJoules zeus "setuptools<81"
+
 .PHONY: run test lint format coverage bench clean
 .DELETE_ON_ERROR:
 
@@ -18,7 +21,7 @@ run: .venv/ok
 	if [ -n "$$JC_HEADLESS" ]; then \
 	  cd "$$here" && JUPYTER_CARBON_LEDGER="$$here/ledger.sqlite" jupyter carbon run examples/quickstart.ipynb; \
 	else \
-	  cd "$$here" && jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) examples/quickstart.ipynb; \
+	  cd "$$here" && jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/examples/quickstart.ipynb; \
 	fi
 
 test: .venv/ok $(KERNELS:%=.venvs/%/ok)
@@ -39,6 +42,9 @@ coverage: .venv/ok $(KERNELS:%=.venvs/%/ok)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+bench: .venvs/bench/ok
+	@for one in overhead load idle ledger; do .venvs/bench/bin/python benchmarks/$$one.py || exit; done
+
 clean:
 	rm -rf .venv .venvs .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 
@@ -48,6 +54,11 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -e ".[test,dev]"
 	$(BIN)/python -m ipykernel install --prefix .venvs/specs --name ik-newest >/dev/null
+	@touch $@
+
+.venvs/bench/ok: pyproject.toml
+	$(PYTHON) -m venv .venvs/bench
+	.venvs/bench/bin/pip install -q -e . "ipykernel>=7" $(PEERS)
 	@touch $@
 
 $(KERNELS:%=.venvs/%/ok): .venvs/%/ok: pyproject.toml | .venv/ok

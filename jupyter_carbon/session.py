@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -31,6 +31,7 @@ from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
 from jupyter_carbon.model import (
+    ONE,
     CellRecord,
     CellRun,
     Context,
@@ -41,12 +42,13 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
-from jupyter_carbon.power.host import Host, wall_model
+from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
 from jupyter_carbon.settings import Carbon
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
     from jupyter_carbon.ledger.book import Ledger
+    from jupyter_carbon.ledger.neighbours import Neighbours
     from jupyter_carbon.report.doctor import Finding
 
 log = logging.getLogger("jupyter_carbon")
@@ -55,29 +57,51 @@ GIVEN_PUE = Interval(0.98, 1.0, 1.02)
 """A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""
 
 
-@dataclass(slots=True)
-class Cell:
-    """A run that is being metered, or has been: its window and status are there once it has ended."""
+SETTLE_FROM = 256
+"""Ended cells that are settled by the ticker even while another runs: they hold their readings until then."""
 
-    run: CellRun
-    region: str | None
-    running: Running
-    context: Context
-    window: Window | None = None
-    status: Status = "ok"
+CLOSING_S = 2.0
+"""How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
+by not waiting: every finished cell is in the journal since its own end."""
+
+
+class Cell:
+    """A run that is being metered, or has been: its window and status are there once it has ended.
+
+    `owner` is the shell's hooks, or None for a block; `told` the context that the journal knows it by.
+    """
+
+    __slots__ = ("owner", "region", "run", "running", "status", "thread", "told", "window")
+
+    def __init__(self, run: CellRun, region: str | None, owner: object) -> None:
+        self.run, self.region, self.owner = run, region, owner
+        self.running, self.thread = Running(), threading.get_ident()
+        self.told: Context | None = None
+        self.window: Window | None = None
+        self.status: Status = "ok"
 
 
 class Session:
     """Meters this process: the cells of a notebook, or blocks of a script."""
 
     _current: ClassVar[Session | None] = None
+    _opening: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
     def current(cls, settings: Carbon | None = None) -> Session:
-        """The session of this process, opened on first use: there is one meter, one ticker, one journal."""
-        if cls._current is None or cls._current.closed:
-            cls._current = cls(settings or Carbon())
-        return cls._current
+        """The session of this process, opened on first use: there is one meter, one ticker, one journal.
+
+        A forked child's work is counted by its parent already: the child's own session writes no rows.
+        """
+        with cls._opening:
+            last = cls._current
+            if last is None or last.closed:
+                cls._current = last = cls(settings or Carbon(), recording=last is None or last.is_of_this_process)
+                if settings is None:  # a script: no line of ours at its begin speaks of notes
+                    last._unsaid += last.warnings
+            elif settings is not None and settings is not last.settings:
+                last.take(settings)
+            return last
 
     @classmethod
     def ledger_of_process(cls) -> Path:
@@ -107,12 +131,18 @@ class Session:
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
         self._account: Account | None = None
-        self._kernels = 1
+        self._neighbours: Neighbours | None = None
+        self._sessions_here, self._inside_another = 1, False
         self._contexts: dict[str | None, Context] = {}
+        self._refused_regions: dict[str, str] = {}
+        self._stale = False
+        self._lock = threading.RLock()  # re-entrant: a signal may land on a thread that holds it
+        self._settling = threading.Lock()
+        self._unsaid: list[str] = []
+        self._recording, self._no_journal = recording, None if recording else "nothing is recorded here"
 
-        self.host = Host.detect(root, environ)
-        if settings.tdp_w is not None:
-            self.host = replace(self.host, tdp_w=settings.tdp_w, tdp_source="given by you", tdp_known=True)
+        self._found_host = Host.detect(root, environ)
+        self.host = self._rated_host()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
@@ -122,7 +152,14 @@ class Session:
         self.ledger_path = _ledger_path(settings)
         self._journal = self._open_journal() if recording else None
         self._ledger: Ledger | None = None
-        self._ticker = Ticker(self._tick, self._has_work, first=self._warm_up, boundary=self.boundary)
+        self._ticker = Ticker(
+            self._tick,
+            self._has_work,
+            first=self._warm_up,
+            woken=self._look_around,
+            last=self._finish,
+            boundary=self.boundary,
+        )
         if not self._ticker.start():
             self.warnings.append("threads cannot be started here: cells are metered at their edges only")
         ours = weakref.ref(self)
@@ -140,13 +177,21 @@ class Session:
         label: str | None = None,
         execution_count: int | None = None,
         region: str | None = None,
+        owner: object = None,
     ) -> Cell:
         """A cell begins now.  `source` is hashed, never kept."""
+        if self._stale and not self._running:
+            self._renew()
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
-        context = self.context(region)
-        self._write_begin(run, context)
-        cell = Cell(run, region, self.meter.begin(), context)
-        self._running.append(cell)
+        cell = Cell(run, region, owner)
+        self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
+        try:
+            self._tell_begin(cell, self.context(region))
+            self.meter.begin(cell.running)
+        except Exception:
+            if owner is None:  # a block: nobody comes to end it
+                self._running.remove(cell)
+            raise
         self._ticker.wake()
         return cell
 
@@ -167,32 +212,67 @@ class Session:
         """Whether a cell is being metered now."""
         return bool(self._running)
 
+    def notebook_cell(self) -> Cell | None:
+        """The notebook's cell that is being metered now, if one is."""
+        return next((cell for cell in self._running if cell.owner is not None), None)
+
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
-        """The cell ends now: one reading, one append."""
+        """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
+        try:
+            if cell.window is None:
+                self._read_end(cell, status, flags)
+            self._write_end(cell)
+        except Exception:  # a fault of ours costs this cell its row, and no cell after it
+            if cell in self._running:
+                self._running.remove(cell)
+            raise
+        self._ticker.wake()
+        if self._unsaid:
+            self._say()
+
+    def _read_end(self, cell: Cell, status: Status, flags: tuple[str, ...]) -> None:
+        if cell.running.began is None:
+            flags += ("begun-late",)
         if self.gpus_found:
             flags += synchronise(sys.modules)
         window = self.meter.end(cell.running)
         if flags:
             window = replace(window, flags=window.flags + flags)
-        cell.window, cell.status = window, status
-        context = self.context(cell.region)
-        if context is not cell.context:  # a GPU has joined, or the settings have changed: told with the new one
-            self._write_begin(cell.run, context)
-            cell.context = context
-        if self._journal is not None:
-            try:
-                self._journal.end(cell.run.id, window, status)
-            except LedgerError as err:
-                self._warn(err)
-        self._running.remove(cell)
-        self._ended.append(cell)
-        self._ticker.wake()
+        cell.status, cell.window = status, window
 
-    def _write_begin(self, run: CellRun, context: Context) -> None:
+    def _write_end(self, cell: Cell) -> None:
+        with self._lock:
+            if cell not in self._running or cell.window is None:
+                return
+            self._tell_begin(cell, self.context(cell.region))
+            if self._journal is not None:
+                try:
+                    self._journal.end(cell.run.id, cell.window, cell.status)
+                except LedgerError as err:
+                    self._warn(err)
+            self._running.remove(cell)
+        self._ended.append(cell)
+        if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
+            self.account()
+
+    def end_lost(self, owner: object, status: Status = "interrupted") -> None:
+        """End what `owner` has begun on this thread and did not end: an interrupt that lands in a hook is swallowed
+        with the rest of that hook."""
+        thread = threading.get_ident()
+        for cell in tuple(self._running):
+            if cell.owner is owner and cell.thread == thread:
+                self.end(cell, status)
+
+    def _tell_begin(self, cell: Cell, context: Context) -> None:
+        """The journal knows the cell by this context from now on: at first, when a GPU has joined in mid-cell, and
+        when another kernel has come or gone."""
+        if cell.told is context:
+            return
+        cell.told = context
         if self._journal is not None:
             try:
                 self._journal.context(context)
-                self._journal.begin(run)
+                self._journal.begin(cell.run)
             except LedgerError as err:
                 self._warn(err)
 
@@ -210,51 +290,100 @@ class Session:
         from jupyter_carbon.footprint import record  # noqa: PLC0415  (`_warm_up`)
 
         window = cell.window or self.meter.so_far(cell.running)
-        return record(cell.run, window, cell.status, cell.context)
+        return record(cell.run, window, cell.status, cell.told or self.context(cell.region))
 
     def account(self) -> Account:
         """What this session has cost up to now."""
-        if self._account is None:
-            from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
+        with self._settling:
+            if self._account is None:
+                from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
 
-            self._account = Account()
-        ended = []
-        while self._ended:
-            ended.append(self.record_of(self._ended.popleft()))
-        self._account.settle(ended, self.meter, self.context())
-        return self._account
+                self._account = Account()
+            ended = []
+            while self._ended:
+                ended.append(self.record_of(self._ended.popleft()))
+            self._account.settle(ended, self.meter, self.context())
+            return self._account
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import Finding, examine  # noqa: PLC0415  (when somebody asks)
+        from jupyter_carbon.report.doctor import Finding, examine, of_ledger  # noqa: PLC0415  (when somebody asks)
 
-        trouble = self._journal.trouble if self._journal is not None else None
-        ledger = Finding(
-            "ledger", "problem" if trouble else "good", f"{self.ledger_path}{f': {trouble}' if trouble else ''}"
-        )
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
-            ledger,
+            of_ledger(self.ledger_path, self.trouble),
             *(Finding("warning", "problem", text) for text in self.warnings),
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
 
+    @property
+    def trouble(self) -> str | None:
+        """Why rows cannot be written now, if they cannot."""
+        return self._no_journal if self._journal is None else self._journal.trouble
+
+    def refusal(self, region: str | None) -> str | None:
+        """What was wrong with a region that a cell asked for, with its near matches."""
+        return self._refused_regions.get(region) if region else None
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """False in a forked child."""
+        return os.getpid() == self._pid
+
+    def take(self, settings: Carbon) -> None:
+        """Go on with other settings."""
+        self.settings = settings
+        self.warnings += settings.fill_from(self._environ)
+        self.reconfigure()
+
     def reconfigure(self) -> None:
         """The settings have changed: the next cell is told by the new ones."""
-        self._contexts = {}
+        self._stale = True
+        self._retell()
+
+    def _retell(self) -> None:
+        self._contexts = {region: self._make_context(region) for region in tuple(self._contexts)}
+
+    def _renew(self) -> None:
+        """Between two cells: what cannot change under one that runs."""
+        self._stale = False
+        host = self._rated_host()
+        if host != self.host:
+            from jupyter_carbon.power.cpu_model import CpuModel  # noqa: PLC0415  (once, after somebody gave watts)
+
+            self.host = host
+            for source in self.meter.sources:
+                if isinstance(source, CpuModel):
+                    self.meter.swap(source, CpuModel.open(host))
+            self._retell()
+        path = _ledger_path(self.settings)
+        if path != self.ledger_path and self._recording:
+            if self._journal is not None:
+                self._journal.close()
+            self.ledger_path, self._ledger, self._neighbours = path, None, None
+            self._journal = self._open_journal()
+
+    def _rated_host(self) -> Host:
+        """The machine as it was found, with the rated power that somebody gave."""
+        watts = self.settings.tdp_w
+        if watts is None:
+            return self._found_host
+        return replace(self._found_host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)
 
     def close(self) -> None:
-        """Settle, hand the journal over, give everything back."""
-        if self.closed or os.getpid() != self._pid:
+        """Hand the journal over and give everything back; what does not answer is not waited for long."""
+        if self.closed or not self.is_of_this_process:
             return
         self.closed = True
-        self._ticker.stop()
-        self.account()
+        self._ticker.stop(CLOSING_S)
+        self._say()
+
+    def _finish(self) -> None:
+        """On the ticker's thread, as its last act."""
+        for cell in tuple(self._running):
+            self.end(cell, "interrupted", ("session-closed",))
         if self._journal is not None:
-            try:
-                self._journal.close()
-            except LedgerError as err:
-                log.debug("journal not closed: %s", err)
+            self._journal.close()
         self.meter.close()
 
     def _has_work(self) -> bool:
@@ -264,35 +393,60 @@ class Session:
         """Each second while a cell runs; once more when none does, to settle and hand over."""
         if self.closed:
             return
+        self._look_around()
         if self._running:
             self.meter.tick()
             for cell in tuple(self._running):
-                if self._journal is not None and cell.window is None:
-                    try:
-                        self._journal.checkpoint(cell.run.id, self.meter.so_far(cell.running))
-                    except LedgerError as err:
-                        self._warn(err)
+                self._checkpoint(cell)
+            if len(self._ended) >= SETTLE_FROM:
+                self.account()
         else:
             self.account()
             self._hand_over()
+
+    def _checkpoint(self, cell: Cell) -> None:
+        with self._lock:
+            if cell.window is not None or cell.running.began is None or self._journal is None:
+                return
+            self._tell_begin(cell, self.context(cell.region))
+            try:
+                self._journal.checkpoint(cell.run.id, self.meter.so_far(cell.running))
+            except LedgerError as err:
+                self._warn(err)
+
+    def _look_around(self) -> None:
+        """See who else meters this machine: idle power and memory are shared among all who do."""
+        if self._journal is None:
+            return
+        if self._neighbours is None:
+            from jupyter_carbon.ledger.neighbours import Neighbours  # noqa: PLC0415  (on the ticker's thread)
+
+            self._neighbours = Neighbours(self._journal.folder)
+        seen = self._neighbours.look(time.monotonic())
+        if (seen.count, seen.above) != (self._sessions_here, self._inside_another):
+            self._sessions_here, self._inside_another = seen.count, seen.above
+            self._retell()
 
     def _hand_over(self) -> None:
         """Move finished runs from the journal into the ledger."""
         if self._journal is None:
             return
-        if self._ledger is None:
-            # SQLite has no business on a cell's path, not even its import.
-            from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
-
-            self._ledger = Ledger.open(self.ledger_path)
         try:
+            if self._ledger is None:
+                # SQLite has no business on a cell's path, not even its import.
+                from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
+
+                self._ledger = Ledger.open(self.ledger_path)
             self._ledger.drain(self._journal)
+            if self._ledger.notice is not None:  # it was damaged, and has been begun anew
+                self._warn(LedgerError(self._ledger.notice))
         except LedgerError as err:
             self._warn(err)
 
     def _warm_up(self) -> None:
         """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
         try:
+            self._look_around()
             self.account()
             for name in GPU_SOURCES:  # one by one: a machine may have cards of two makers
                 sources, refusals = detect(self.host, (name,))
@@ -301,7 +455,7 @@ class Session:
                     self.meter.add_gpus(cast("GpuSource", source))
                     self.gpus_found = True
             if self.gpus_found:
-                self.reconfigure()
+                self._retell()
         finally:
             self._warm.set()
 
@@ -312,8 +466,9 @@ class Session:
     def _open_journal(self) -> Journal | None:
         try:
             return Journal.open(self.ledger_path, self.id)
-        except LedgerError as err:
-            self.warnings.append(str(err))
+        except (LedgerError, OSError) as err:  # a URL; a name that no file can have
+            self._no_journal = f"rows are not stored: {err}"
+            self._warn(LedgerError(self._no_journal))
             return None
 
     def _warn(self, err: LedgerError) -> None:
@@ -321,6 +476,12 @@ class Session:
         text = str(err)
         if text not in self.warnings:
             self.warnings.append(text)
+            self._unsaid.append(text)
+
+    def _say(self) -> None:
+        """On a thread of the user's: what the ticker's says lands in whatever cell is at hand."""
+        unsaid, self._unsaid = self._unsaid, []
+        for text in unsaid:
             log.warning("jupyter_carbon: %s", text)
 
     def _place(self, region: str | None) -> tuple[regions.Region, tuple[str, ...]]:
@@ -331,8 +492,7 @@ class Session:
                     return regions.resolve(text), refused
                 except UnknownRegion as err:
                     refused = ("region-refused",)
-                    if str(err) not in self.warnings:
-                        self.warnings.append(str(err))
+                    self._refused_regions[text] = str(err)
         place = regions.guess(root=self._root, environ=self._environ)
         guessed = {"time zone": ("region-guessed",), "default": ("region-unknown",)}.get(place.how, ())
         return place, refused + guessed
@@ -345,23 +505,28 @@ class Session:
         else:
             pue, pue_source = static.pue(place, host.chassis)
         embodied = static.embodied_gco2e_per_h(host.chassis)
+        part = machine_share(host)
+        of_server = "" if part is ONE else f", {part.likely:.1%} of a server for {host.logical_cpus} vCPUs (assumed)"
         water = static.water_l_per_kwh(place)
-        idle_share = min(host.cpu_share, 1.0 / self._kernels)
-        sources = self.meter.sources
+        idle_share = min(host.cpu_share, 1.0 / self._sessions_here)
+        if self._inside_another:
+            flags += ("inside-another",)
+        sources, domains = self.meter.sources, self.meter.domains
+        by_platform = any(domain.device.startswith("psys") for domain in domains)
         return Context(
-            domains=self.meter.domains,
+            domains=domains,
             n_cpu=host.logical_cpus,
             idle_share=idle_share,
-            ram_share=1.0 / self._kernels,
+            ram_share=1.0 / self._sessions_here,
             idle_w={device: w for source in sources for device, w in source.idle_w.items()},
             power_limit_w={device: w for source in sources for device, w in source.power_limit_w.items()},
             gpus_allotted=tuple(d for source in sources for d in getattr(source, "allotted", ())),
-            wall=wall_model(host),
+            wall=platform_wall_model(host) if by_platform else wall_model(host),
             pue=pue,
             pue_source=pue_source,
             intensity=static.intensity(place),
-            embodied_gco2e_per_h=embodied and embodied[0].scaled(idle_share),
-            embodied_source=embodied and embodied[1],
+            embodied_gco2e_per_h=embodied and (embodied[0] * part).scaled(idle_share),
+            embodied_source=embodied and embodied[1] + of_server,
             water_l_per_kwh=water and water[0],
             water_source=water and water[1],
             flags=flags,
@@ -381,6 +546,7 @@ def _close(ours: weakref.ref[Session]) -> None:
 def _forget(ours: weakref.ref[Session]) -> None:
     """In a forked child: its hooks, threads and descriptors are the parent's, so nothing here counts or writes."""
     session = ours()
+    Session._opening = threading.Lock()  # another thread of the parent's may have held it
     if session is not None:
         session.closed = True
         session.settings.metering = False

@@ -10,12 +10,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from traitlets import Bool, Enum, Float, TraitError, Unicode, validate
-from traitlets.config import Configurable
+from traitlets.config import Config, Configurable
 
 from jupyter_carbon.grid import region as regions
-from jupyter_carbon.model import CarbonError, UnknownRegion
+from jupyter_carbon.ledger import place
+from jupyter_carbon.model import LedgerError, UnknownRegion
 
 PREFIX = "JUPYTER_CARBON_"
+
+
+class _Number(Float[Any, Any]):
+    """A number within bounds, which whoever is refused is told."""
+
+    def info(self) -> str:
+        return f"a number from {self.min:g} to {self.max:g}"
+
+    def validate(self, obj: Any, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self.min <= value <= self.max:
+            self.error(obj, value)
+        return float(value)
+
+    def from_string(self, s: str) -> Any:
+        try:
+            return super().from_string(s)
+        except ValueError:
+            return s  # to be refused as what it is
 
 
 class Carbon(Configurable):
@@ -31,12 +50,12 @@ class Carbon(Configurable):
         "auto",
         help="A line under a cell: for %%carbon cells (auto), for every cell, for none.",
     ).tag(config=True)
-    pue = Float(None, allow_none=True, help="Power usage effectiveness, 1.0 to 5.0; empty: by region and machine.").tag(
-        config=True
-    )
-    tdp_w = Float(None, allow_none=True, help="Rated watts of the CPU(s), 1 to 2000; empty: from the tables.").tag(
-        config=True
-    )
+    pue = _Number(
+        None, allow_none=True, min=1.0, max=5.0, help="Power usage effectiveness; empty: by region and machine."
+    ).tag(config=True)
+    tdp_w = _Number(
+        None, allow_none=True, min=1.0, max=2000.0, help="Rated watts of all CPUs together; empty: from the tables."
+    ).tag(config=True)
 
     @validate("region")
     def _known_region(self, proposal: Mapping[str, Any]) -> str:
@@ -48,13 +67,34 @@ class Carbon(Configurable):
                 raise TraitError(str(err)) from err
         return text
 
-    @validate("pue")
-    def _possible_pue(self, proposal: Mapping[str, Any]) -> float | None:
-        return _within("Carbon.pue", proposal["value"], 1.0, 5.0)
+    @validate("ledger")
+    def _possible_ledger(self, proposal: Mapping[str, Any]) -> str:
+        text = str(proposal["value"]).strip()
+        if text:
+            try:
+                place.locate(text)
+            except OSError as err:  # a name too long
+                raise TraitError(f"no ledger can lie there: {err.strerror}") from err
+            except (LedgerError, RuntimeError, ValueError) as err:  # a URL; ~nobody; a NUL
+                raise TraitError(f"no ledger can lie there: {err}") from err
+        return text
 
-    @validate("tdp_w")
-    def _possible_tdp(self, proposal: Mapping[str, Any]) -> float | None:
-        return _within("Carbon.tdp_w", proposal["value"], 1.0, 2000.0)
+    @classmethod
+    def of(cls, parent: Configurable) -> tuple[Carbon, tuple[str, ...]]:
+        """The settings of a shell, and a sentence for each value in its configuration that was refused."""
+        try:
+            return cls(parent=parent), ()
+        except TraitError:
+            written = parent.config["Carbon"]
+        good, refused = {}, []
+        for name, value in written.items():
+            try:
+                cls(config=Config(Carbon={name: value}))
+            except TraitError as err:
+                refused.append(f"c.Carbon.{name} = {_short(value)} is ignored: {err}")
+            else:
+                good[name] = value
+        return cls(parent=parent, config=Config(Carbon=good)), tuple(refused)
 
     def fill_from(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
         """Take `JUPYTER_CARBON_<NAME>` for every setting that is still at its default.
@@ -68,12 +108,11 @@ class Carbon(Configurable):
                 continue
             try:
                 setattr(self, name, trait.from_string(text))
-            except (TraitError, ValueError, CarbonError) as err:
-                refused.append(f"{PREFIX}{name.upper()}={text!r} is ignored: {err}")
+            except (TraitError, ValueError) as err:
+                refused.append(f"{PREFIX}{name.upper()}={_short(text)} is ignored: {err}")
         return tuple(refused)
 
 
-def _within(name: str, value: float | None, low: float, high: float) -> float | None:
-    if value is not None and not low <= value <= high:
-        raise TraitError(f"{name} must lie between {low:g} and {high:g}, not {value:g}")
-    return value
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -1,15 +1,17 @@
 """`@value`: a frozen dataclass with slots that costs next to nothing to define.
 
 `dataclass(frozen=True, slots=True)` compiles six functions for every class, some 0.3 to 0.5 ms; with thirty classes
-that alone is more than this package may cost a kernel when it is loaded (`benchmarks/load.py`).  Here the functions
-are shared, and the one that cannot be, `__init__`, is compiled when the first value of a class is made.
-`dataclasses.replace`, `asdict` and `fields` work as on any dataclass.
+that alone is more than this package may cost a kernel when it is loaded (`benchmarks/load.py`).  Here nothing is
+compiled: all classes share their functions, and an initialiser is a loop over the slots.  Arguments by position, all
+of them, are its quick way, 0.1 to 0.6 µs behind a compiled one; by name it is 2 µs.  `dataclasses.replace`, `asdict`
+and `fields` work as on any dataclass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -29,9 +31,13 @@ def value(cls: type[T]) -> type[T]:
     names = tuple(cls.__annotations__)
     own = {name: member for name, member in vars(cls).items() if name not in ("__dict__", "__weakref__", *names)}
     fields = _Fields(cls)
-    made = type(cls.__name__, cls.__bases__, {**_SHARED, **own, "__slots__": names, "__dataclass_fields__": fields})
+    made: Any = type(
+        cls.__name__, cls.__bases__, {**_SHARED, **own, "__slots__": names, "__dataclass_fields__": fields}
+    )
     made.__qualname__ = cls.__qualname__
-    return made
+    if "__init__" not in own:
+        made.__init__ = _initialiser(made, {name: vars(cls)[name] for name in names if name in vars(cls)})
+    return cast("type[T]", made)
 
 
 class _Fields:
@@ -47,35 +53,44 @@ class _Fields:
         return self._known
 
 
-def _first_init(self: Any, *args: Any, **named: Any) -> None:
-    cls: Any = next(c for c in type(self).__mro__ if vars(c).get("__init__") is _first_init)
-    cls.__init__ = _init(cls)
-    cls.__init__(self, *args, **named)
+def _initialiser(cls: Any, defaults: Mapping[str, Any]) -> Callable[..., None]:
+    """What sets each slot through its descriptor, since the class refuses all other ways."""
+    names = cls.__slots__
+    setters = tuple(vars(cls)[name].__set__ for name in names)
+
+    def __init__(self: Any, *args: Any, **named: Any) -> None:
+        if named or len(args) != len(setters):
+            args = _completed(cls, args, named, defaults)
+        for set_slot, argument in zip(setters, args):  # noqa: B905  (as long as each other, and strict takes its time)
+            set_slot(self, argument)
+
+    return __init__
 
 
-def _init(cls: Any) -> Any:
-    """An initialiser that sets each slot through its descriptor, since the class refuses all other ways."""
-    scope: dict[str, Any] = {"_missing": MISSING}
-    parameters, body = [], []
-    written = vars(vars(cls)["__dataclass_fields__"].written)
-    for name in cls.__slots__:
-        scope[f"_set_{name}"] = vars(cls)[name].__set__
-        parameter = given = name
-        default: Any = written.get(name, MISSING)
-        factory: Any = MISSING
-        if isinstance(default, Field):
-            default, factory = default.default, default.default_factory
-        if factory is not MISSING:
-            scope[f"_{name}"] = factory
-            parameter, given = f"{name}=_missing", f"_{name}() if {name} is _missing else {name}"
-        elif default is not MISSING:
-            scope[f"_{name}"] = default
-            parameter = f"{name}=_{name}"
-        parameters.append(parameter)
-        body.append(f" _set_{name}(self, {given})\n")
-    # The text is made of field names alone.
-    exec(f"def __init__(self, {', '.join(parameters)}):\n{''.join(body)}", scope)  # noqa: S102
-    return scope["__init__"]
+def _completed(cls: Any, args: tuple[Any, ...], named: dict[str, Any], defaults: Mapping[str, Any]) -> tuple[Any, ...]:
+    """One argument for each slot, in order."""
+    names, call = cls.__slots__, f"{cls.__qualname__}.__init__()"
+    if len(args) > len(names):
+        raise TypeError(f"{call} takes {len(names)} arguments but {len(args)} were given")
+    given = dict(zip(names, args))  # noqa: B905  (the rest may be named, or have defaults)
+    for name, argument in named.items():
+        if name not in names:
+            raise TypeError(f"{call} got an unexpected keyword argument {name!r}")
+        if name in given:
+            raise TypeError(f"{call} got multiple values for argument {name!r}")
+        given[name] = argument
+    for name, default in defaults.items():
+        if name not in given:
+            if isinstance(default, Field):
+                default = default.default if default.default_factory is MISSING else default.default_factory()
+            given[name] = default
+    missing = [name for name in names if given.get(name, MISSING) is MISSING]
+    if missing:
+        raise TypeError(
+            f"{call} missing {len(missing)} required positional argument{'s' * (len(missing) > 1)}: "
+            + ", ".join(map(repr, missing))
+        )
+    return tuple(given[name] for name in names)
 
 
 def _repr(self: Any) -> str:
@@ -104,7 +119,6 @@ def _refuse(self: object, name: str, value: object = None) -> None:
 
 
 _SHARED = {
-    "__init__": _first_init,
     "__repr__": _repr,
     "__eq__": _eq,
     "__hash__": _hash,

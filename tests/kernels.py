@@ -17,6 +17,8 @@ from typing import Any
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
+from jupyter_carbon.ledger.book import Ledger
+
 ROOT = Path(__file__).parents[1]
 SPECS = ROOT / ".venvs/specs/share/jupyter/kernels"  # `make test` fills it; without it: this environment's own kernel
 NEWEST = "ik-newest"
@@ -160,6 +162,7 @@ class Kernel:
     def kill(self) -> None:
         """kill -9, as an out-of-memory killer does."""
         os.kill(self.pid, signal.SIGKILL)
+        self.manager.provisioner.process.wait()  # gone, not going
 
     def stop(self) -> None:
         self.client.stop_channels()
@@ -168,8 +171,8 @@ class Kernel:
     # --- what was written ------------------------------------------------------------------------------------
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every record, as another process reads it: `jupyter carbon export --format jsonl`."""
-        return export(self.env)
+        """Every record, as another process than the kernel reads it; `export` is the same by the command line."""
+        return [record.to_dict() for record in Ledger.open(self.env["JUPYTER_CARBON_LEDGER"]).records()]
 
     def rows_of(self, *runs: Run) -> list[dict[str, Any]]:
         """The rows of these runs, by the number the user sees: `In[n]`."""

@@ -67,6 +67,23 @@ def test_it_can_be_copied_and_sent_to_another_process():
         assert other.d == "e"
 
 
-def test_a_wrong_call_says_so():
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'a'"):
-        Made()
+def test_defaults_fill_what_neither_place_nor_name_gives():
+    assert [Made(1, d="e").b, Made(1, 3.0).b, Made(b=4.0, a=1).b] == [2.0, 3.0, 4.0]
+    assert (Made(1, d="e").d, Made(1).d) == ("e", "d")
+
+
+@pytest.mark.parametrize(
+    ("args", "named", "problem"),
+    [
+        ((), {}, "missing 1 required positional argument: 'a'"),
+        ((1,), {"z": 2}, "unexpected keyword argument 'z'"),
+        ((1,), {"a": 2}, "multiple values for argument 'a'"),
+        ((1, 2.0, {}, "d", 5), {}, "takes 4 arguments but 5 were given"),
+    ],
+)
+def test_a_wrong_call_says_so(args, named, problem):
+    for made in (Made, Plain):
+        with pytest.raises(TypeError):
+            made(*args, **named)
+    with pytest.raises(TypeError, match=problem):
+        Made(*args, **named)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jupyter_carbon.ledger import place
 from jupyter_carbon.ledger.journal import Journal
-from jupyter_carbon.ledger.replay import Counted, Replay, Story, tell
+from jupyter_carbon.ledger.replay import Counted, Replay, Story, is_over, tell, told
 from jupyter_carbon.ledger.sqlite import PAGE, Busy, Corrupt, Store
 from jupyter_carbon.model import CellRecord, LedgerError
 
@@ -88,26 +88,29 @@ class Ledger:
         except OSError as err:
             raise LedgerError(f"the journal {path} cannot be read ({err.strerror})") from err
         while self._undrained:
-            added += self._store.add([counted.record() for counted in self._undrained[:PAGE]])
+            added += self._store.add(list(told(self._undrained[:PAGE])))
             del self._undrained[:PAGE]
         return added
 
     def _sweep(self) -> int:
         self._store.make_ready()
-        added, ended, crashed, over = 0, set(), list[Counted](), list[tuple[Path, Story]]()
-        for path, story in self._stories():
-            ended |= {counted.run.id for counted in story.ended}
-            if story.over:
-                added += self._add_unknown(story.ended)
-                crashed += story.crashed
-                over.append((path, story))
+        added, crashed, over = 0, list[Counted](), list[tuple[Path, Story]]()
+        for path, story in self._each_journal(
+            lambda path, far: tell(path, far=far) if is_over(path, far=far) else None
+        ):
+            added += self._add_unknown(story.ended)
+            crashed += story.crashed
+            over.append((path, story))
         # Only now: a run may have been left open in one file of its session and have ended in the next.
-        added += self._add_unknown([counted for counted in crashed if counted.run.id not in ended])
+        added += self._add_unknown(crashed)
         for path, story in over:
-            if story.unreadable:
-                path.replace(path.with_suffix(".unreadable"))  # what we do not understand is not ours to delete
-            else:
-                path.unlink(missing_ok=True)
+            try:
+                if story.unreadable:
+                    path.replace(path.with_suffix(".unreadable"))  # what we do not understand is not ours to delete
+                else:
+                    path.unlink()
+            except OSError as err:  # another sweeper was quicker, or the folder is read-only
+                log.debug("%s is swept and stays", path, exc_info=err)
         return added
 
     def _add_unknown(self, counted: Sequence[Counted]) -> int:
@@ -115,7 +118,7 @@ class Ledger:
         for start in range(0, len(counted), PAGE):
             page = counted[start : start + PAGE]
             known = self._store.known(run.run.id for run in page)
-            added += self._store.add([run.record() for run in page if run.run.id not in known])
+            added += self._store.add(list(told(run for run in page if run.run.id not in known)))
         return added
 
     # --- reading ----------------------------------------------------------------------------------------------
@@ -129,7 +132,7 @@ class Ledger:
         # The journals first: what is moved from there while we read is met in SQLite, and left out here.
         ended: dict[str, Counted] = {}
         crashed: dict[str, Counted] = {}
-        for _, story in self._stories():
+        for _, story in self._each_journal(lambda path, far: tell(path, far=far)):
             ended |= {counted.run.id: counted for counted in story.ended}
             crashed |= {counted.run.id: counted for counted in story.crashed}
         journalled = {
@@ -141,7 +144,7 @@ class Ledger:
             del journalled[run_id]
         by_time = sorted(journalled.values(), key=lambda counted: counted.run.started_at)
         stored = (record for record in self._stored(since_s, notebook) if record.run.id not in journalled)
-        return heapq.merge((counted.record() for counted in by_time), stored, key=lambda record: record.run.started_at)
+        return heapq.merge(told(by_time), stored, key=lambda record: record.run.started_at)
 
     def _known(self, run_ids: Iterable[str]) -> set[str]:
         try:
@@ -156,12 +159,14 @@ class Ledger:
             if self._store.move_aside() is None:
                 raise
 
-    def _stories(self) -> Iterator[tuple[Path, Story]]:
-        """What each journal tells."""
+    def _each_journal(self, ask: Callable[[Path, bool], Story | None]) -> Iterator[tuple[Path, Story]]:
+        """What the journals tell, those that have something to tell."""
         far = place.is_network(self.path.parent, self._mountinfo)
         for path in sorted(self.journals.glob("*.jsonl")):
             try:
-                yield path, tell(path, far=far)
+                story = ask(path, far)
+                if story is not None:
+                    yield path, story
             except FileNotFoundError:
                 continue  # moved into SQLite meanwhile
             except OSError as err:

@@ -95,7 +95,7 @@ class Journal:
         self._told = False
         self._closed = False
         self._contexts: dict[int, _Known] = {}
-        self._known: _Known | None = None
+        self._current = threading.local()
         self._written: set[int] = set()
         self._open: dict[str, _Open] = {}
         self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
@@ -116,8 +116,11 @@ class Journal:
     # --- on the cell's path -----------------------------------------------------------------------------------
 
     def context(self, context: Context) -> None:
-        """What the runs that begin from now on are told with.  Free of charge when it is the same object as before."""
-        known = self._known
+        """What the runs that this thread begins from now on are told with; free of charge for the same object again.
+
+        Cells of a subshell run at the same time as the notebook's, and may have another region.
+        """
+        known: _Known | None = getattr(self._current, "known", None)
         if known is not None and known.context is context:
             return
         with self._lock:
@@ -126,13 +129,13 @@ class Journal:
                 number = len(self._contexts)
                 line = f'["context",{number},{_json(context.to_dict())}]\n'.encode("ascii")
                 known = self._contexts[id(context)] = _Known(context, context.domains, number, line)
-            self._known = known
+            self._current.known = known
 
     def begin(self, run: CellRun) -> None:
-        """A run begins, under the context given last."""
+        """A run begins, under the context that this thread gave last."""
         if os.getpid() != self._pid:
             return
-        known = self._known
+        known: _Known | None = getattr(self._current, "known", None)
         if known is None:
             raise ValueError("a journal is told its context before its first run")
         text = (
@@ -189,6 +192,8 @@ class Journal:
             except OSError as err:
                 self._failed(err)
             else:
+                if self.trouble is not None:
+                    self._written.clear()  # a context may be lost with its runs: it is written again
                 self.trouble, self._told = None, False
 
     def close(self) -> None:
@@ -266,7 +271,6 @@ class Journal:
             raise OSError(f"only {written} of {len(line)} bytes were taken; the disk may be full")
 
     def _failed(self, err: OSError) -> None:
-        self._written.clear()  # what is written from here on names its context again
         self.trouble = err.strerror or str(err)
         log.debug("journal not written", exc_info=err)
 

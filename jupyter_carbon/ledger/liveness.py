@@ -82,7 +82,7 @@ def is_dead(writer: Writer | None, descriptor: int, locked: bool | None, *, far:
 
 def _host() -> str:
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_bytes().decode().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         import platform  # noqa: PLC0415  (only where there is no /proc)

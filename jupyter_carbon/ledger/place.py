@@ -41,10 +41,10 @@ def locate(path_or_url: str | Path) -> Path:
     Absolute, as a notebook may change its folder.
     """
     text = os.fspath(path_or_url)
-    scheme = re.match(r"([A-Za-z][\w+.-]*):/", text)
-    if scheme and len(scheme[1]) > 1:  # one letter is a Windows drive
+    scheme, slash, _ = text.partition(":/")
+    if slash and len(scheme) > 1 and scheme.replace("+", "").isalnum():  # one letter is a Windows drive
         raise LedgerError(
-            f"a ledger at a {scheme[1]} URL is not supported in this version: give the path of a .sqlite file"
+            f"a ledger at a {scheme} URL is not supported in this version: give the path of a .sqlite file"
         )
     path = Path(text).expanduser().absolute()
     return path / FILE_NAME if path.is_dir() or not path.suffix else path

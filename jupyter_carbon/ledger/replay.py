@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -45,7 +45,6 @@ class Replay:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.writer: Writer | None = None
         self.foreign = False
         self.last: Literal["moved", "closed"] | None = None
         self.unreadable = 0
@@ -108,9 +107,8 @@ class Replay:
         elif kind == "context":
             self._contexts[fields[0]] = Context.from_dict(fields[1])
         elif kind == "journal":
-            version, self._session_id, *writer = fields
+            version, self._session_id, *_writer = fields
             self.foreign = version != FORMAT
-            self.writer = Writer(*writer)
         elif kind == "moved":
             self.last = "moved"
         elif kind == "closed":
@@ -152,15 +150,39 @@ class Story:
 
 def tell(path: Path, *, far: bool) -> Story:
     """Read a journal to its end; `far` says that other hosts may write there.  Raises OSError."""
-    replay = Replay(path)
-    ended = replay.read()
-    if replay.foreign:
-        return Story([], [], [], over=False, unreadable=0)
-    over = replay.last is not None or _is_dead(replay, far=far)
+    over = is_over(path, far=far)  # first: when it is, nothing comes after what is read now
+    reader = Replay(path)
+    ended = reader.read()
     if over:
-        ended += replay.read()  # what came between the reading and the last breath
-        return Story(ended, replay.crashed(), [], over=True, unreadable=replay.unreadable)
-    return Story(ended, [], replay.running(), over=False, unreadable=replay.unreadable)
+        return Story(ended, reader.crashed(), [], over=True, unreadable=reader.unreadable)
+    return Story(ended, [], reader.running(), over=False, unreadable=reader.unreadable)
+
+
+def is_over(path: Path, *, far: bool) -> bool:
+    """Whether nobody will append to this journal again: its last line says so, or its session is dead."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:  # a home that is read-only now
+        descriptor = os.open(path, os.O_RDONLY)
+    with open(descriptor, "rb") as file:
+        header = file.readline()
+        file.seek(max(0, os.fstat(descriptor).st_size - len(b'["closed"]\n')))
+        if file.read().endswith((b'["moved"]\n', b'["closed"]\n')):
+            return True
+        try:
+            _kind, version, _session, host, pid, born = json.loads(header)
+        except (ValueError, TypeError):  # not written yet, or not by us
+            return is_dead(None, descriptor, None, far=far)
+        return version == FORMAT and is_dead(Writer(host, pid, born), descriptor, lock(descriptor), far=far)
+
+
+def told(counted: Iterable[Counted]) -> Iterator[CellRecord]:
+    """Their records.  A run whose counts make no number costs itself, and not the history of all others."""
+    for run in counted:
+        try:
+            yield run.record()
+        except (ArithmeticError, ValueError):
+            log.debug("run %s cannot be told", run.run.id, exc_info=True)
 
 
 def replay(path: Path, *, far: bool = False, running: bool = False) -> Iterator[CellRecord]:
@@ -169,23 +191,11 @@ def replay(path: Path, *, far: bool = False, running: bool = False) -> Iterator[
     `running` adds what a living session has open, as it stands, with that flag.
     """
     story = tell(path, far=far)
-    for counted in (*story.ended, *story.crashed):
-        yield counted.record()
+    yield from told(story.ended)
+    yield from told(story.crashed)
     if running:
-        for counted in story.running:
-            record = counted.record()
+        for record in told(story.running):
             yield replace(record, flags=(*record.flags, "running"))
-
-
-def _is_dead(replay: Replay, *, far: bool) -> bool:
-    try:
-        descriptor = os.open(replay.path, os.O_RDWR)
-    except OSError:  # a home that is read-only now
-        descriptor = os.open(replay.path, os.O_RDONLY)
-    try:
-        return is_dead(replay.writer, descriptor, lock(descriptor), far=far)
-    finally:
-        os.close(descriptor)
 
 
 def _clean(text: str | None) -> str | None:

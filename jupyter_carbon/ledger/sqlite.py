@@ -144,7 +144,7 @@ class Store:
 
     def _kind(self) -> Kind:
         """What lies at the path; sets the notice for what is only read."""
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # False, too, for a folder that we may not enter
             return "absent"
         self._leave_wal_on_network()
         try:
@@ -172,7 +172,7 @@ class Store:
     def _is_ready(self) -> bool:
         try:
             return _identity(self.path) == self._ready
-        except FileNotFoundError:
+        except OSError:
             return False
 
     def _create(self) -> None:
@@ -229,8 +229,11 @@ class Store:
         self._settled = True
         if not is_network(self.path.parent, self._mountinfo):
             return
-        with self.path.open("rb") as file:
-            header = file.read(100)
+        try:
+            with self.path.open("rb") as file:
+                header = file.read(100)
+        except OSError:
+            return  # whoever opens it says why
         in_wal, version, application_id = header[18:20] == b"\x02\x02", header[60:64], header[68:72]
         if in_wal and _number(application_id) == APPLICATION_ID and _number(version) <= len(self._migrations):
             try:

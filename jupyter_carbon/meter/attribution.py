@@ -19,9 +19,10 @@ TICK_S = 0.01
 COARSE_S = 0.2
 """Below this the machine's busy seconds are interpolated, not counted (`power/cpu_time.py`)."""
 
-IDLE_LEARNED = Interval(0.9, 1.0, 1.1)
+IDLE_LEARNED = Interval(0.7, 1.0, 1.1)
 IDLE_FROM_TABLE = Interval(0.33, 1.0, 2.0)
-"""Idle power over its likely value: a learned one moves with temperature; the tables' 0.15 TDP lies in 0.05 to 0.30."""
+"""Idle power over its likely value: a learned one moves with temperature, and the stretches it comes from may hold 5 %
+of busy CPUs (`meter.IDLE_BUSY_SHARE`), some 4 % of TDP beside 8; the tables' 0.15 TDP lies in 0.05 to 0.30."""
 
 
 def attribute(window: Window, context: Context) -> tuple[tuple[Share, ...], tuple[str, ...]]:
@@ -42,11 +43,15 @@ def _share(domain: Domain, window: Window, context: Context, flags: list[str]) -
     counted_j, resolution_j, step_j = _counted(domain, window)
     doubt = _unresolved(domain, window)
     if doubt is not None:
-        flags.append(f"{doubt}:{device}")
+        if doubt not in window.flags:
+            flags.append(doubt)
         quality = "modelled" if domain.quality == "measured" else domain.quality
         domain = replace(domain, quality=quality)
-        energy_j = modelled_j(domain, window, context, idle_w)
-        machine = Interval(0.0, energy_j, max(energy_j, _bound_j(domain, window, context, counted_j + resolution_j)))
+        # What a counter said before it stuck is there at least; what one says within its step may be of before.
+        least_j = counted_j if doubt.startswith("frozen") else 0.0
+        energy_j = max(least_j, modelled_j(domain, window, context, idle_w))
+        bound_j = _bound_j(domain, window, context, counted_j + resolution_j)
+        machine = Interval(least_j, energy_j, max(energy_j, bound_j))
     else:
         energy_j = counted_j
         machine = _spread(energy_j, [(step_j, step_j)], domain.spread)
@@ -94,17 +99,20 @@ def _counted(domain: Domain, window: Window) -> tuple[float, float, float]:
 
 
 def _unresolved(domain: Domain, window: Window) -> str | None:
-    """Why the counter cannot tell this window, if it cannot: shorter than its step, not moved yet, or stuck.
+    """The flag that says why the counter cannot tell this window, if it cannot: shorter than its step, not moved yet,
+    or stuck, all along or from one tick to another.
 
     A GPU that is asleep counts nothing, and rightly; a CPU package or memory that works never does.
     """
     if domain.step_s <= 0.0:
         return None
+    device = domain.device
     still = window.energy_j[domain] <= 0.0
     if window.duration_s < domain.step_s or (still and window.duration_s < 4.0 * domain.step_s):
-        return "below-resolution"
-    worked = domain.component != "gpu" or window.gpu_busy_s.get(domain.device, (0.0, 0.0))[1] > 0.0
-    return "frozen" if still and worked else None
+        return f"below-resolution:{device}"
+    frozen = f"frozen:{device}"
+    worked = domain.component != "gpu" or window.gpu_busy_s.get(device, (0.0, 0.0))[1] > 0.0
+    return frozen if (still and worked) or frozen in window.flags else None
 
 
 def _bound_j(domain: Domain, window: Window, context: Context, counted_j: float) -> float:
@@ -134,10 +142,13 @@ def _allotted(domain: Domain, window: Window, context: Context) -> float:
     presence = window.gpu_presence.get(domain.device, "unknown")
     if presence == "alone":
         return 1.0
-    if presence == "empty" or (presence in ("shared", "unknown") and domain.device in context.gpus_allotted):
+    allotted = domain.device in context.gpus_allotted
+    if presence == "empty":  # where some cards are allotted to us, the others are not, empty or not
+        return context.ram_share if allotted or not context.gpus_allotted else 0.0
+    if presence in ("shared", "unknown") and allotted:
         return context.ram_share
     # Only others compute there: it is ours just where nobody else of us could be meant by the allotment.
-    return 1.0 if domain.device in context.gpus_allotted and context.ram_share == 1.0 else 0.0
+    return 1.0 if allotted and context.ram_share == 1.0 else 0.0
 
 
 def _work(domain: Domain, window: Window, context: Context, flags: list[str]) -> Interval:
@@ -145,7 +156,7 @@ def _work(domain: Domain, window: Window, context: Context, flags: list[str]) ->
     if domain.component == "ram":
         return Interval.exact(context.ram_share)
     if domain.component == "gpu":
-        return _gpu_work(domain.device, window, flags)
+        return _gpu_work(domain.device, window, context, flags)
     own_s = window.tree_cpu_s
     if own_s <= 0.0:
         return Interval.exact(0.0)
@@ -158,19 +169,20 @@ def _work(domain: Domain, window: Window, context: Context, flags: list[str]) ->
     return Interval(own_s / (own_s + most_s), own_s / busy_s, own_s / (own_s + least_s))
 
 
-def _gpu_work(device: str, window: Window, flags: list[str]) -> Interval:
+def _gpu_work(device: str, window: Window, context: Context, flags: list[str]) -> Interval:
     presence = window.gpu_presence.get(device, "unknown")
     if presence == "alone":
         return ONE
-    if presence in ("absent", "empty"):
-        return Interval.exact(0.0)
     own_s, all_s = window.gpu_busy_s.get(device, (0.0, 0.0))
     if all_s > 0.0 and (own_s > 0.0 or presence == "shared"):
         # The driver's samples are per mille of a second apart and whole per cents: a twentieth of either side.
         part = min(1.0, own_s / all_s)
         return Interval(part * 0.95, part, min(1.0, part * 1.05))
+    # On an empty card that worked all the same somebody came and went between two looks: perhaps a child of ours.
+    if presence == "absent" or (presence == "empty" and all_s <= 0.0):
+        return Interval.exact(0.0)
     flags.append(f"gpu-share-unknown:{device}")
-    return Interval(0.0, 0.5, 1.0)
+    return Interval(0.0, min(0.5, context.ram_share), 1.0)  # all kernels that cannot tell together: one card at most
 
 
 def _spread(likely: float, doubts: Iterable[tuple[float, float]], factor: Interval) -> Interval:

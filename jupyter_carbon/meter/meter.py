@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -26,18 +27,25 @@ IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
 """Idle power is learned from stretches between cells at least this long in which the machine did next to nothing."""
 
-KEPT_STRETCHES = 1024
+KEPT_WINDOWS = 1024
+KEPT_LOOKS = 64
+
+FROZEN_FROM_S = 0.5
+FROZEN_FROM_BUSY = 0.1
+"""A counter that did not move between two ticks at least so far apart, while this part of a CPU worked, is stuck."""
 
 Stretch = tuple[Reading, Reading]
 
 
 class Running:
-    """A cell that is being metered: the stretches it has lived through, each with the number of cells alive in it."""
+    """A cell that is being metered, or a block inside one: the stretches it has lived through, each with the number of
+    cells alive in it."""
 
-    __slots__ = ("began", "closed")
+    __slots__ = ("__weakref__", "began", "closed", "since")
 
-    def __init__(self, began: Reading) -> None:
-        self.began = began
+    def __init__(self) -> None:
+        self.began: Reading | None = None
+        self.since: Reading | None = None  # where its present stretch begins
         self.closed: list[tuple[Reading, Reading, int]] = []
 
 
@@ -59,14 +67,16 @@ class Meter:
         self._gpus = tuple(cast("GpuSource", source) for source in self._sources if hasattr(source, "presence"))
         self._gpu_busy_s: Mapping[str, tuple[float, float]] = {}
         self._gpu_presence: Mapping[str, GpuPresence] = {}
+        self._gpu_looks: deque[tuple[float, Mapping[str, GpuPresence]]] = deque(maxlen=KEPT_LOOKS)
         self._open: list[Running] = []
+        self._blocks: weakref.WeakSet[Running] = weakref.WeakSet()
         # Replaced whole, never changed: a window holds what was known when it was closed.
         self._idle_w: Mapping[str, float] = {}
         self._recent_w: Mapping[str, float] = {}
         self._j_per_cpu_s: Mapping[str, float] = {}
         self._idle_seen: dict[str, tuple[float, float]] = {}
-        self._between: deque[Stretch] = deque(maxlen=KEPT_STRETCHES)
-        self._to_learn: deque[Window] = deque(maxlen=KEPT_STRETCHES)
+        self._between: deque[Stretch] = deque()  # not bounded: what is dropped here would be joules of nobody
+        self._to_learn: deque[Window] = deque(maxlen=KEPT_WINDOWS)
         self._joined_s: dict[str, float] = {}
         self._look_at_gpus()
         self._last = self._last_tick = self._read()
@@ -93,34 +103,55 @@ class Meter:
 
     def add_gpus(self, source: GpuSource) -> None:
         """Count one more source from now on (a driver that took its time to open)."""
-        pids = self._tree.pids
+        with self._lock:
+            pids = self._tree.pids
         presence, busy_s = source.presence(pids), source.busy_s(pids)
         with self._lock:
             self._sources = (*self._sources, source)
             self._gpus = (*self._gpus, source)
-            self._gpu_presence = {**self._gpu_presence, **presence}
             self._gpu_busy_s = {**self._gpu_busy_s, **busy_s}
-            # Cells that run now count this source from here: their last reading gets its first value.
+            self._saw_on_gpus({**self._gpu_presence, **presence})
+            # Whoever runs now counts this source from here: their present stretch gets its first value.
             first_j = source.energy_j()
-            self._last = replace(self._last, energy_j={**self._last.energy_j, **first_j})
+            self._last = _with(self._last, first_j)
+            for running in (*self._open, *self._blocks):
+                running.since = running.since and _with(running.since, first_j)
             self._joined_s.update(dict.fromkeys((d.device for d in source.domains), self._clock()))
+
+    def swap(self, old: PowerSource, new: PowerSource) -> None:
+        """Count `new` in place of `old`, while nothing runs: what was learned of its devices is forgotten."""
+        with self._lock:
+            self._close_stretch(self._read())
+            self._sources = tuple(new if source is old else source for source in self._sources)
+            forgotten = {domain.device for domain in old.domains}
+            self._idle_w, self._recent_w, self._j_per_cpu_s = (
+                {device: known for device, known in learned.items() if device not in forgotten}
+                for learned in (self._idle_w, self._recent_w, self._j_per_cpu_s)
+            )
+            self._idle_seen = {d: seen for d, seen in self._idle_seen.items() if d not in forgotten}
+            self._last = self._last_tick = self._read()
+        old.close()
 
     # --- the edges --------------------------------------------------------------------------------------
 
-    def begin(self) -> Running:
-        """A cell begins now."""
+    def begin(self, running: Running | None = None) -> Running:
+        """A cell begins now.  Whoever brings `running` can end it also when this call was interrupted."""
+        running = running or Running()
         with self._lock:
             if self._gpus and "shared" in self._gpu_presence.values():
                 self._look_at_gpus()
             now = self._read()
             self._close_stretch(now)
-            running = Running(now)
+            running.began = running.since = now
             self._open.append(running)
         return running
 
     def end(self, running: Running) -> Window:
         """The cell ends now; its window."""
-        if self._clock() - running.began.t_s > SEARCH_FROM_S:
+        if running.began is None:  # an interrupt came before its first reading
+            self.begin(running)
+        began = cast("Reading", running.began)
+        if self._clock() - began.t_s > SEARCH_FROM_S:
             found = self._tree.discover(at_once=True)
             with self._lock:
                 self._tree.adopt(found)
@@ -130,28 +161,33 @@ class Meter:
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
-            window = self._window(running, now)
+            window = self._difference(running.closed, began, now)
         self._to_learn.append(window)
         return window
 
     def mark(self) -> Running:
         """A block inside a cell begins now; it takes nothing away from that cell."""
+        block = Running()
         with self._lock:
-            return Running(self._read())
+            block.began = block.since = self._read()
+            self._blocks.add(block)
+        return block
 
-    def since(self, mark: Running) -> Window:
-        """The window of a block that began at `mark`, which is a part of its cell's."""
+    def since(self, block: Running) -> Window:
+        """The window of a block: the part of its cell's since :meth:`mark`."""
         with self._lock:
-            now = self._read()
-            return self._window(mark, now, (mark.began, now, 1))
+            self._blocks.discard(block)
+            now, since = self._read(), cast("Reading", block.since)
+            return self._difference([*block.closed, (since, now, self._alive)], cast("Reading", block.began), now)
 
     def so_far(self, running: Running) -> Window:
         """The window of a cell that still runs, up to the last tick."""
         with self._lock:
+            began = running.began or self._last
             now = self._last_tick
             if now.t_s <= self._last.t_s:
-                return self._window(running, self._last)
-            return self._window(running, now, (self._last, now, len(self._open)))
+                return self._difference(running.closed, began, self._last)
+            return self._difference([*running.closed, (self._last, now, self._alive)], began, now)
 
     # --- the ticker's part ------------------------------------------------------------------------------
 
@@ -161,7 +197,8 @@ class Meter:
         with self._lock:
             self._tree.adopt(found)
             self._look_at_gpus()
-            self._last_tick = self._read()
+            before, self._last_tick = max(self._last, self._last_tick, key=lambda r: r.t_s), self._read()
+            self._note_frozen(before, self._last_tick)
             return self._last_tick
 
     def take_between(self) -> tuple[Window, ...]:
@@ -169,15 +206,20 @@ class Meter:
         windows = []
         while self._between:
             a, b = self._between.popleft()
-            windows.append(self._difference([(a, b, 1)], b.t_s - a.t_s))
+            windows.append(self._difference([(a, b, 1)], a, b))
         return tuple(windows)
 
     def learn(self, window: Window, *, idle: bool) -> None:
         """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""
-        if window.flags or window.duration_s < IDLE_FROM_S:
+        doubted = {flag.partition(":")[2] for flag in window.flags}  # by device; "" is a doubt about all
+        if "" in doubted or window.duration_s < IDLE_FROM_S:
             return
         seconds = window.duration_s
-        watts = {d: energy_j / seconds for d, energy_j in window.energy_j.items() if d.component != "ram"}
+        watts = {
+            domain: energy_j / seconds
+            for domain, energy_j in window.energy_j.items()
+            if domain.component != "ram" and domain.device not in doubted
+        }
         quiet = window.machine_busy_s <= IDLE_BUSY_SHARE * self._n_cpu * seconds
         if idle:
             for domain, power_w in watts.items():
@@ -233,20 +275,57 @@ class Meter:
             for source in self._gpus:
                 busy_s.update(source.busy_s(pids))
                 presence.update(source.presence(pids))
-            self._gpu_busy_s, self._gpu_presence = busy_s, presence
+            self._gpu_busy_s = busy_s
+            self._saw_on_gpus(presence)
+
+    def _saw_on_gpus(self, presence: Mapping[str, GpuPresence]) -> None:
+        if presence != self._gpu_presence:
+            self._gpu_presence = presence
+            self._gpu_looks.append((self._clock(), presence))
+
+    def _presence_during(self, start_s: float, end_s: float) -> Mapping[str, GpuPresence]:
+        """Who computed on each GPU, by every look in these seconds: a child that trained and ended was there too."""
+        looks = self._gpu_looks
+        if not looks or looks[-1][0] <= start_s:
+            return self._gpu_presence
+        during = [presence for seen_s, presence in looks if start_s < seen_s <= end_s]
+        before = [presence for seen_s, presence in looks if seen_s <= start_s][-1:]
+        seen = (before + during) or [looks[0][1]]
+        return {device: _together(look[device] for look in seen if device in look) for device in seen[-1]}
+
+    def _note_frozen(self, before: Reading, now: Reading) -> None:
+        """A counter that stood still between two ticks while CPU or SM time passed counted nothing in these seconds."""
+        seconds = now.t_s - before.t_s
+        if seconds < FROZEN_FROM_S:
+            return
+        cpus_worked = now.machine_busy_s - before.machine_busy_s >= FROZEN_FROM_BUSY * seconds
+        for source in self._sources:
+            for domain in source.domains:
+                if domain.step_s <= 0.0 or seconds < 4.0 * domain.step_s:
+                    continue
+                if now.energy_j.get(domain, -1.0) != before.energy_j.get(domain):
+                    continue
+                worked = _sm_s(now, domain) > _sm_s(before, domain) if domain.component == "gpu" else cpus_worked
+                # A counter that is waited for, as after a failed read, has its own fault already.
+                known = any(f.endswith(f":{domain.device}") for f in source.faults.during(before.t_s, now.t_s))
+                if worked and not known:
+                    source.faults.note(domain.device, "frozen", before.t_s, now.t_s)
+
+    @property
+    def _alive(self) -> int:
+        """Cells among which the present stretch is shared."""
+        return max(1, len(self._open))
 
     def _close_stretch(self, now: Reading) -> None:
         last, self._last, self._last_tick = self._last, now, now
         if not self._open:
             self._between.append((last, now))
-        else:
-            for running in self._open:
-                running.closed.append((last, now, len(self._open)))
+        alive = self._alive
+        for running in (*self._open, *self._blocks) if self._blocks else self._open:
+            running.closed.append((running.since or last, now, alive))
+            running.since = now
 
-    def _window(self, running: Running, now: Reading, *more: tuple[Reading, Reading, int]) -> Window:
-        return self._difference([*running.closed, *more], now.t_s - running.began.t_s)
-
-    def _difference(self, stretches: list[tuple[Reading, Reading, int]], elapsed_s: float) -> Window:
+    def _difference(self, stretches: Sequence[tuple[Reading, Reading, int]], began: Reading, now: Reading) -> Window:
         duration_s = cpu_s = busy_s = 0.0
         energy_j: dict[Domain, float] = {}
         flags: dict[str, None] = {}
@@ -286,7 +365,28 @@ class Meter:
             self._recent_w,
             self._j_per_cpu_s,
             gpu_busy_s,
-            self._gpu_presence,
+            self._presence_during(began.t_s, now.t_s),
             tuple(flags),
-            elapsed_s,
+            now.t_s - began.t_s,
         )
+
+
+def _with(reading: Reading, energy_j: Mapping[Domain, float]) -> Reading:
+    return replace(reading, energy_j={**reading.energy_j, **energy_j})
+
+
+def _sm_s(reading: Reading, domain: Domain) -> float:
+    """SM-seconds of everybody on a device."""
+    return reading.gpu_busy_s.get(domain.device, (0.0, 0.0))[1]
+
+
+def _together(looks: Iterable[GpuPresence]) -> GpuPresence:
+    """Who was on a device, from several looks at it."""
+    seen = set(looks)
+    if "unknown" in seen:
+        return "unknown"
+    ours = bool(seen & {"alone", "shared"})
+    others = bool(seen & {"absent", "shared"})
+    if ours:
+        return "shared" if others else "alone"
+    return "absent" if others else "empty"

@@ -8,8 +8,13 @@ from collections.abc import Callable
 from jupyter_carbon.boundary import Boundary
 
 
+def _nothing() -> None:
+    return
+
+
 class Ticker:
-    """Calls `tick` every `period_s` seconds while `busy()`; `first` once at its start, off everybody's path.
+    """Calls `tick` every `period_s` seconds while `busy()`, `woken` when it begins again to do so, `first` at its start
+    and `last` at its end, all off everybody's path.
 
     Waking a thread costs the waker some microseconds and then the lock of the interpreter, so a burst of short cells
     finds the thread awake: it parks only when a whole period has passed with nothing left to do.
@@ -20,14 +25,18 @@ class Ticker:
         tick: Callable[[], None],
         busy: Callable[[], bool],
         *,
-        first: Callable[[], None],
+        first: Callable[[], None] = _nothing,
+        woken: Callable[[], None] = _nothing,
+        last: Callable[[], None] = _nothing,
         boundary: Boundary,
         period_s: float = 1.0,
     ) -> None:
-        self._tick, self._busy, self._first, self._boundary = tick, busy, first, boundary
+        self._tick, self._busy, self._boundary = tick, busy, boundary
+        self._first, self._woken, self._last = first, woken, last
         self.period_s = period_s
         self._wake = threading.Event()
         self._halt = threading.Event()
+        self._over = threading.Event()
         self.parked = False
         self.running = False
 
@@ -45,11 +54,16 @@ class Ticker:
         if self.parked:
             self._wake.set()
 
-    def stop(self) -> None:
-        """End the thread, soon; never waits for it."""
+    def stop(self, patience_s: float) -> bool:
+        """End the thread; whether its `last` act was done within `patience_s`.  Where there is no thread it is done
+        here."""
+        if not self.running:
+            self._boundary.run(self._last)
+            return True
         self.running = False
         self._halt.set()
         self._wake.set()
+        return self._over.wait(patience_s)
 
     def _loop(self) -> None:
         self._boundary.run(self._first)
@@ -58,6 +72,11 @@ class Ticker:
             self.parked = True
             if not self._busy():
                 self._wake.wait()
+                self.parked = False
+                if not self._halt.is_set():
+                    self._boundary.run(self._woken)
             self.parked = False
             if not self._halt.wait(self.period_s):
                 self._boundary.run(self._tick)
+        self._boundary.run(self._last)
+        self._over.set()

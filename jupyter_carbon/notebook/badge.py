@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from IPython.display import display
@@ -15,12 +16,12 @@ from jupyter_carbon.report.summary import details, line
 MIME = "application/vnd.jupyter-carbon.v1+json"
 
 
-def bundle(record: CellRecord, options: Options) -> dict[str, Any]:
-    """The badge of a record in all its forms."""
+def bundle(record: CellRecord, options: Options, problems: Sequence[str] = ()) -> dict[str, Any]:
+    """The badge of a record in all its forms; `problems` are sentences that come first."""
     head = line(record)
     if record.run.label:
         head = f"{record.run.label}: {head}"
-    notes = ([options.problem] if options.problem else []) + details(record)
+    notes = [*problems, *details(record)]
     data = record.to_dict()
     if options.as_json:
         text = json.dumps(data, ensure_ascii=False, indent=1)
@@ -37,6 +38,6 @@ def _html(head: str, notes: list[str]) -> str:
     )
 
 
-def show(record: CellRecord, options: Options) -> None:
+def show(record: CellRecord, options: Options, problems: Sequence[str]) -> None:
     """Put the badge under the cell that runs now."""
-    display(bundle(record, options), raw=True)  # type: ignore[no-untyped-call]
+    display(bundle(record, options, problems), raw=True)  # type: ignore[no-untyped-call]

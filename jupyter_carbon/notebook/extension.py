@@ -20,8 +20,9 @@ def load(shell: InteractiveShell) -> None:
     """Meter every cell of `shell` from now on; a second load changes nothing."""
     if CarbonMagics.__name__ in shell.magics_manager.registry:
         return
-    settings = Carbon(parent=shell)
+    settings, refused = Carbon.of(shell)
     session = Session.current(settings)
+    session.warnings += refused
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)
     hooks.register()
@@ -29,7 +30,7 @@ def load(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.append(strip_carbon)
     shell.register_magics(CarbonMagics(shell, hooks))
     shell.configurables.append(session.settings)  # type: ignore[arg-type]
-    session.settings.observe(lambda _: session.reconfigure(), names=["region", "pue"])
+    session.settings.observe(lambda _: session.reconfigure(), names=["region", "pue", "tdp_w", "ledger"])
     print(first_line(session))  # noqa: T201  (the one line on load)
 
 
@@ -43,7 +44,9 @@ def unload(shell: InteractiveShell) -> None:
     magics.hooks.unregister()
     shell.input_transformers_cleanup.remove(strip_carbon)
     session = magics.hooks.session
-    shell.configurables.remove(session.settings)  # type: ignore[arg-type]
+    session.end_lost(magics.hooks, "ok")  # the cell that unloads: no hook of ours will see its end
+    ours = {id(session.settings), id(magics)}  # magics have put themselves there
+    shell.configurables[:] = [held for held in shell.configurables if id(held) not in ours]
     session.settings.unobserve_all()
     session.close()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from IPython import version_info
@@ -25,12 +24,15 @@ COUNTS_FIRST = version_info >= (9, 8)
 """IPython counts the next cell up before `pre_run_cell` since 9.8, at the cell's end before that (`run_cell_async`)."""
 
 
-@dataclass(slots=True)
 class _Frame:
-    info: ExecutionInfo
-    request: object
-    options: Options | None = None
-    cell: Cell | None = None
+    """One run that has begun and not ended."""
+
+    __slots__ = ("cell", "info", "options", "request")
+
+    def __init__(self, info: ExecutionInfo, request: object) -> None:
+        self.info, self.request = info, request
+        self.options: Options | None = None
+        self.cell: Cell | None = None
 
 
 class Hooks:
@@ -65,21 +67,23 @@ class Hooks:
         frames: list[_Frame] = self._frames.__dict__.setdefault("stack", [])
         frame = _Frame(info, self._request())
         if frames and frames[0].request != frame.request:
-            # The cell before never came to its end: an interrupt that lands in a hook is swallowed with it.
-            for lost in frames:
-                if lost.cell is not None:
-                    self.session.end(lost.cell, "interrupted")
-            frames.clear()
+            frames.clear()  # the cell before never came to its end
         frames.append(frame)
-        if len(frames) > 1 or not self.session.settings.metering:
+        if len(frames) > 1:
             return
-        frame.options = options = options_of(info.raw_cell or "") or Options()
+        if self.session.running:
+            self.session.end_lost(self)
+        options = options_of(info.raw_cell or "")
+        if options is None and not self.session.settings.metering:
+            return  # a cell that is named is metered all the same
+        frame.options = options = options or Options()
         frame.cell = self.session.begin(
             info.raw_cell or "",
             cell_id=getattr(info, "cell_id", None),
             label=options.label,
             execution_count=self._count(info),
             region=options.region,
+            owner=self,
         )
 
     def _count(self, info: ExecutionInfo) -> int:
@@ -90,12 +94,12 @@ class Hooks:
     def _request(self) -> object:
         """What asked for the present run: the same for a cell and the runs nested in it, another for the next cell."""
         get_parent = getattr(self._shell, "get_parent", None)
-        if get_parent is None:
-            return None
         try:
-            return get_parent()["header"]["msg_id"]
+            if get_parent is not None:
+                return get_parent()["header"]["msg_id"]
         except (LookupError, TypeError):
-            return None
+            pass
+        return self._shell.execution_count  # a terminal: there the number tells
 
     def _end(self, result: ExecutionResult | None) -> None:
         frames: list[_Frame] = self._frames.__dict__.get("stack", [])
@@ -108,17 +112,22 @@ class Hooks:
         if depth < 0:
             return
         frame = frames[depth]
+        if frame.cell is not None:
+            self.session.end(frame.cell, status_of(result))
+        elif frame.options is not None:  # its hook was broken off
+            self.session.end_lost(self, status_of(result))
         del frames[depth:]
         if frame.cell is None:
             return
-        self.session.end(frame.cell, status_of(result))
         asked = frame.options is not None and frame.options.asked
         badge = self.session.settings.badge
         if badge == "always" or (asked and badge == "auto"):
             # Imported by the ticker's thread when it starts: here it is a look-up (`Session._warm_up`).
             from jupyter_carbon.notebook.badge import show  # noqa: PLC0415
 
-            show(self.session.record_of(frame.cell), frame.options or Options())
+            options = frame.options or Options()
+            notes = (options.problem, self.session.refusal(options.region), self.session.trouble)
+            show(self.session.record_of(frame.cell), options, [note for note in notes if note])
 
 
 def status_of(result: ExecutionResult | None) -> Status:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,11 @@ from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.value import value
 
 Chassis = Literal["laptop", "desktop", "server", "vm", "unknown"]
+
+SERVER_VCPUS = Interval(48.0, 96.0, 192.0)
+"""vCPUs that one server of a cloud carries, told by the largest general-purpose instance of a family, which fills one:
+96 (AWS m5.24xlarge, Azure D96s v5), 192 on newer parts (AWS m7i.48xlarge), half of the usual on older ones (assumed).
+That a guest's part of the server is its vCPUs over these is Cloud Carbon Footprint's method for embodied emissions."""
 
 GB = float(2**30)
 """Bytes in a gigabyte as memory is sold and as cgroups and Slurm count it."""
@@ -51,7 +56,8 @@ class Host:
 
     `tdp_w` is the rated power of all logical CPUs seen here: every socket of a real machine, the vCPUs' part of the
     host's CPU in a guest.  Where `tdp_known` is false it is a per-thread default, and the truth lies within
-    `tdp_spread` times it.  `allotted_*` is what cgroups, CPU affinity and Slurm leave to this kernel.
+    `tdp_spread` times it.  `allotted_*` is what cgroups, CPU affinity and Slurm leave to this kernel.  `is_slice` says
+    that the CPUs seen here are a part of the processor's (a guest, lxcfs), and so is their busy time.
     """
 
     root: Path
@@ -70,6 +76,7 @@ class Host:
     tdp_known: bool
     busy: MachineBusy = field(repr=False, compare=False)
     tdp_spread: Interval = ONE
+    is_slice: bool = False
 
     @property
     def cpu_share(self) -> float:
@@ -124,6 +131,7 @@ class Host:
             tdp_source=tdp_source,
             tdp_known=tdp_spread is ONE,
             tdp_spread=tdp_spread,
+            is_slice=is_slice,
             busy=busy,
         )
 
@@ -135,6 +143,8 @@ def wall_model(host: Host) -> WallModel:
     base_w = _interval(base)
     if base["unit"] == "W per vCPU":
         base_w = base_w.scaled(host.logical_cpus)
+    elif host.is_slice:
+        base_w = base_w * machine_share(host)
     quality: Quality = "assumed" if "assumed" in (factor["quality"], base["quality"]) else "modelled"
     return WallModel(
         kind=host.chassis,
@@ -143,6 +153,27 @@ def wall_model(host: Host) -> WallModel:
         quality=quality,
         source="; ".join(dict.fromkeys(f"{row['publisher']} {row['year']}" for row in (factor, base))),
     )
+
+
+def platform_wall_model(host: Host) -> WallModel:
+    """The same where the platform itself is what is counted (RAPL's `psys`): board and memory are inside it, or not, as
+    its maker has wired it."""
+    wall = wall_model(host)
+    return replace(wall, base_w=Interval(0.0, 0.0, wall.base_w.high), quality="assumed")
+
+
+def machine_share(host: Host) -> Interval:
+    """The part of the physical machine that this OS has: all of it, or a guest's vCPUs over those of a server."""
+    if not host.is_slice:
+        return ONE
+    return Interval(
+        *(min(1.0, host.logical_cpus / n) for n in (SERVER_VCPUS.high, SERVER_VCPUS.likely, SERVER_VCPUS.low))
+    )
+
+
+def has_pci_vendor(host: Host, vendor: str) -> bool:
+    """Whether a device of this PCI vendor (``0x10de``) is on this machine's bus, as far as sysfs shows it."""
+    return any(_text(str(path)).strip() == vendor for path in host.root.glob("sys/bus/pci/devices/*/vendor"))
 
 
 # --- rated power -------------------------------------------------------------------------------------------
@@ -170,7 +201,7 @@ def _tdp(
 
 
 def _rows(chassis: Chassis) -> dict[str, dict[str, str]]:
-    return {row["quantity"]: row for row in tables.rows("chassis") if row["kind"] == chassis}
+    return {row["quantity"]: row for row in tables.lookup("chassis", chassis)}
 
 
 def _interval(row: Mapping[str, str]) -> Interval:

@@ -76,8 +76,8 @@ DRAM_MAX_W_PER_GB, DRAM_MAX_W = 0.5, 40.0
 DIES_AGREE = 1.0 / 500.0
 """Two dies can be told from copies when one step of the counter is at most this part of a rise: after 0.5 s."""
 
-_ZONE = re.compile(r"(intel-rapl(?:-\w+)?)((?::\d+)+)")
-_PACKAGE = re.compile(r"package-(\d+)(?:-die-(\d+))?")
+_ZONE = r"(intel-rapl(?:-\w+)?)((?::\d+)+)"
+_PACKAGE = r"package-(\d+)(?:-die-(\d+))?"
 
 
 @value
@@ -229,6 +229,11 @@ class Rapl:
     @classmethod
     def open(cls, host: Host, *, clock: Seconds = time.monotonic, suspended_s: Seconds = suspended_s) -> Rapl:
         """Every package, or none: a socket left out would be a silent part.  Memory where all of it is readable."""
+        if host.is_slice and not host.is_vm:
+            raise SourceUnavailable(
+                f"only {host.logical_cpus} CPUs of the processor are shown here (as lxcfs does), and no CPU time but "
+                "theirs: the counter of the whole processor could not be parted among those who use it"
+            )
         folder = Path(host.environ.get(POWERCAP_SETTING) or host.root / "sys/class/powercap")
         zones = _zones(folder)
         packages, memory = _packages(zones, host), _memory(zones, host)
@@ -267,7 +272,7 @@ def _zones(folder: Path) -> list[_Zone]:
     masked = bool(to_visit) and not any(entry.exists() for entry in to_visit)
     while to_visit:
         entry = to_visit.pop()
-        match = _ZONE.fullmatch(entry.name)
+        match = re.fullmatch(_ZONE, entry.name)
         if entry.name in zones or not entry.is_dir():
             continue
         if match:
@@ -276,7 +281,7 @@ def _zones(folder: Path) -> list[_Zone]:
             except OSError:
                 name = ""  # no zone that we know
             zones[entry.name] = _Zone(entry, match[1], tuple(map(int, match[2][1:].split(":"))), name)
-        to_visit += [inner for inner in entry.iterdir() if _ZONE.fullmatch(inner.name)]
+        to_visit += [inner for inner in entry.iterdir() if re.fullmatch(_ZONE, inner.name)]
     if masked:
         raise SourceUnavailable(
             f"{folder} holds links that lead nowhere: the container runtime masks /sys/devices/virtual/powercap.  "
@@ -291,7 +296,7 @@ def _sockets(zones: Sequence[_Zone]) -> dict[int, list[_Zone]]:
     """The package zones of each socket; those of MMIO (later in `zones`) only where MSR has none."""
     sockets: dict[int, list[_Zone]] = {}
     for zone in zones:
-        match = _PACKAGE.fullmatch(zone.name)
+        match = re.fullmatch(_PACKAGE, zone.name)
         if match and len(zone.numbers) == 1:
             siblings = sockets.setdefault(int(match[1]), [])
             if not siblings or siblings[0].control == zone.control:

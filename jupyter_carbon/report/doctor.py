@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Literal
 
-from jupyter_carbon.model import Context
+from jupyter_carbon.ledger.book import Ledger
+from jupyter_carbon.model import Context, LedgerError
 from jupyter_carbon.power import PowerSource, Refusal
-from jupyter_carbon.power.host import Host
+from jupyter_carbon.power.host import Host, has_pci_vendor
 from jupyter_carbon.report.summary import COMPONENTS, place
 from jupyter_carbon.value import value
 
 Health = Literal["good", "note", "problem"]
+
+NVIDIA = "0x10de"
+"""Its number at the PCI-SIG."""
 
 SIGNS: dict[Health, str] = {"good": "ok     ", "note": "note   ", "problem": "PROBLEM"}
 
@@ -32,11 +39,36 @@ def examine(
     """What there is to say about the sources, the machine and the place."""
     return (
         *(_of_source(source) for source in sources),
-        *(Finding(r.source, "problem" if r.remedy else "note", r.reason, r.remedy) for r in refusals),
+        *(_of_refusal(refusal, host) for refusal in refusals),
         _of_machine(host),
         _of_wall(context),
         _of_place(context),
     )
+
+
+def _of_refusal(refusal: Refusal, host: Host) -> Finding:
+    # Who has no NVIDIA card misses no driver.
+    remedy = refusal.remedy if refusal.source != "nvml" or has_pci_vendor(host, NVIDIA) else None
+    return Finding(refusal.source, "problem" if remedy else "note", refusal.reason, remedy)
+
+
+def of_ledger(path: Path, trouble: str | None) -> Finding:
+    """Whether rows can be stored and read there; `trouble` is why they were not, in a session that knows."""
+    try:
+        ledger = Ledger.open(path)
+        next(ledger.records(since=datetime.now(timezone.utc)), None)
+    except (LedgerError, OSError) as err:
+        return Finding("ledger", "problem", str(err))
+    trouble = trouble or ledger.notice or _unwritable(ledger.path)
+    return Finding("ledger", "problem" if trouble else "good", f"{path}{f': {trouble}' if trouble else ''}")
+
+
+def _unwritable(path: Path) -> str | None:
+    """Why no file can be made there, as far as permissions tell."""
+    folder = next(parent for parent in path.parents if parent.exists())
+    if not folder.is_dir():
+        return f"{folder} is not a folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
 
 
 def _of_source(source: PowerSource) -> Finding:

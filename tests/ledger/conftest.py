@@ -25,7 +25,8 @@ def python() -> Iterator[Start]:
         prelude = f"import os, signal, sys; sys.path[:0] = {[HERE, *sys.path]!r}; from ledger_parts import *\n"
         drop = ""
         if as_nobody and os.getuid() == 0:  # imports first: nobody may not be able to read this Python
-            drop = "import jupyter_carbon.ledger.book, urllib.parse; os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+            drop = "import jupyter_carbon.ledger.book, urllib.parse\n"
+            drop += "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         process = subprocess.Popen(
             [sys.executable, "-c", prelude + drop + code, *map(str, args)],
             stdin=subprocess.PIPE,

@@ -18,7 +18,7 @@ from ledger_parts import a_context, a_run, a_window
 
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.ledger.journal import Journal
-from jupyter_carbon.ledger.sqlite import Store
+from jupyter_carbon.ledger.sqlite import PAGE, Store
 from jupyter_carbon.model import CellRecord, LedgerError
 
 
@@ -112,13 +112,16 @@ def test_since_and_notebook_choose_in_both_places(ledger: Ledger, journal: Journ
 
 
 def test_what_is_drained_while_somebody_reads_is_told_once(ledger: Ledger, journal: Journal):
-    run_cells(journal, "one", "two", "three")
+    """The reader is on SQLite's first page while what it found in the journal comes to stand on the next."""
+    early = [f"early {number}" for number in range(PAGE)]
+    run_cells(journal, *early, started_at=1.0)
+    ledger.drain(journal)
+    run_cells(journal, "one", "two")
     reader = Ledger.open(ledger.path).records()
     told = [next(reader).run.id]
     ledger.drain(journal)
-    run_cells(journal, "four")
     told += ids(reader)
-    assert told == ["one", "two", "three"]
+    assert told == [*early, "one", "two"]
 
 
 def test_a_long_journal_is_swept_when_the_next_has_begun(ledger: Ledger):

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from ledger_parts import GPU, MEMORY, PACKAGE, a_context, a_run, a_window
+from ledger_parts import BRITAIN, GPU, MEMORY, PACKAGE, a_context, a_run, a_window
 
+from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.ledger.journal import MOST_WAITING, Journal
 from jupyter_carbon.ledger.replay import Replay, replay, tell
 from jupyter_carbon.model import CellRun, Context, LedgerError, Window
@@ -118,6 +120,42 @@ def test_each_run_keeps_the_context_it_began_with(journal: Journal):
     assert contexts == {"in Paris": paris, "in London": london}
 
 
+def test_a_cell_of_a_subshell_keeps_its_own_context(journal: Journal):
+    """It gives another context between the notebook's `context` and its `begin`."""
+
+    def subshell() -> None:
+        journal.context(a_context(intensity=BRITAIN))
+        journal.begin(a_run("in a subshell"))
+
+    journal.context(a_context())
+    thread = threading.Thread(target=subshell)
+    thread.start()
+    thread.join()
+    journal.begin(a_run("in the notebook"))
+    for name in ("in a subshell", "in the notebook"):
+        journal.end(name, a_window(), "ok")
+    regions = {record.run.id: record.intensity.region for record in replay(the_path(journal))}
+    assert regions == {"in a subshell": "GB", "in the notebook": "FR"}
+
+
+def test_threads_that_write_together_tear_no_line(journal: Journal):
+    def cells(thread: int) -> None:
+        journal.context(a_context())
+        for number in range(200):
+            journal.begin(a_run(f"{thread}-{number}"))
+            journal.end(f"{thread}-{number}", a_window(), "ok")
+            journal.flush()
+
+    threads = [threading.Thread(target=cells, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    reader = Replay(the_path(journal))
+    assert len({run.run.id for run in reader.read()}) == 800
+    assert reader.unreadable == 0
+
+
 def test_a_begin_told_again_takes_the_newer_context(journal: Journal):
     """A GPU has joined while the cell ran: the run is told with it."""
     joined = a_context(domains=(PACKAGE, MEMORY, GPU))
@@ -219,10 +257,12 @@ print([record.run.id for record in replay(journal.path)], journal.trouble)
 
 
 def test_a_cell_that_runs_while_the_disk_fills_and_empties_has_its_row(tmp_path: Path, run_python):
+    """Its first line, which names a new context, is cut in the middle."""
     out = run_python(
         FULL_DISK
         + """
-room(len(whole))
+journal.context(a_context(intensity=BRITAIN))
+room(len(whole) + 50)
 try:
     journal.begin(a_run("long"))
 except LedgerError:
@@ -230,19 +270,21 @@ except LedgerError:
 room(resource.RLIM_INFINITY)
 journal.checkpoint("long", a_window(10.0, 1.0))
 journal.end("long", a_window(), "ok")
-print([(record.run.id, record.duration_s) for record in replay(journal.path)])
+print([(record.run.id, record.intensity.region) for record in replay(journal.path)])
 """,
         tmp_path,
     )
-    assert out == "[('before', 2.0), ('long', 2.0)]\n"
+    assert out == "[('before', 'FR'), ('long', 'GB')]\n"
 
 
 def test_memory_is_bounded_while_the_disk_is_full(tmp_path: Path, run_python):
     out = run_python(
         FULL_DISK
         + f"""
+france, britain = a_context(), a_context(intensity=BRITAIN)
 room(len(whole))
 for number in range({MOST_WAITING} + 3):
+    journal.context(britain if number < 3 else france)  # what told of Britain is lost with its runs
     try:
         journal.begin(a_run(str(number)))
     except LedgerError:
@@ -251,12 +293,15 @@ for number in range({MOST_WAITING} + 3):
 print(journal.lost_runs)
 room(resource.RLIM_INFINITY)
 journal.flush()
+journal.context(britain)
+journal.begin(a_run("after"))
+journal.end("after", a_window(), "ok")
 names = [record.run.id for record in replay(journal.path)]
-print(names[0], names[1], names[-1], len(names))
+print(names[0], names[1], names[-2], names[-1], len(names))
 """,
         tmp_path,
     )
-    assert out == f"3\nbefore 3 {MOST_WAITING + 2} {MOST_WAITING + 1}\n"
+    assert out == f"3\nbefore 3 {MOST_WAITING + 2} after {MOST_WAITING + 2}\n"
 
 
 def test_a_home_that_cannot_be_written_is_said_by_the_first_cell_and_only_by_it(public_folder: Path, run_python):
@@ -305,6 +350,9 @@ print([(record.run.id, record.status) for record in ledger.records()])
         tmp_path,
     )
     assert out == "said\n[('open', 'ok'), ('next', 'ok')]\n"
+    ledger = Ledger.open(tmp_path)
+    ledger.sweep()  # of the first file alone, "open" would seem to have been killed
+    assert [(record.run.id, record.status) for record in ledger.records()] == [("open", "ok"), ("next", "ok")]
 
 
 def test_a_journal_that_was_deleted_goes_on_in_a_new_file(journal: Journal):

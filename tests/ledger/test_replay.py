@@ -120,6 +120,20 @@ def test_reading_goes_on_where_it_stopped(journal: Journal):
     assert told == [[], ["0"], ["1"], ["2"]]
 
 
+def test_a_run_whose_counts_make_no_number_costs_itself_only(journal: Journal):
+    assert journal.path is not None
+    anything = Interval(1e-300, 1.0, 1e300)
+    journal.context(replace(a_context(), pue=anything, wall=replace(a_context().wall, factor=anything)))
+    journal.begin(a_run("absurd"))
+    journal.end("absurd", a_window(), "ok")
+    journal.context(a_context())
+    journal.begin(a_run("sound"))
+    journal.end("sound", a_window(), "ok")
+    with pytest.raises(OverflowError):
+        [counted.record() for counted in Replay(journal.path).read()]
+    assert [record.run.id for record in replay(journal.path)] == ["sound"]
+
+
 def test_a_torn_line_costs_itself_only(journal: Journal):
     assert journal.path is not None
     journal.begin(a_run("one"))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from kernels import export
 
 
 def test_a_record_is_there_as_soon_as_the_reply_is_out_and_survives_kill_9(start, spec):
@@ -12,8 +13,9 @@ def test_a_record_is_there_as_soon_as_the_reply_is_out_and_survives_kill_9(start
     msg_id = kernel.submit("%%carbon last words\n6 * 7")
     run = kernel.wait(msg_id, until=lambda run: bool(run.reply))
     kernel.kill()
-    row = kernel.row(run)
-    assert (row["label"], row["status"]) == ("last words", "ok")
+    rows = export(kernel.env)
+    assert [(row["label"], row["status"]) for row in rows if row["label"]] == [("last words", "ok")]
+    assert rows[-1]["execution_count"] == run.count
 
 
 def test_a_killed_kernel_leaves_its_finished_cells_and_its_last_one_as_crashed(start, spec):
@@ -29,7 +31,7 @@ def test_a_killed_kernel_leaves_its_finished_cells_and_its_last_one_as_crashed(s
     }  # fmt: skip
     assert rows["shot"]["execution_count"] == finished[-1].count + 1
     assert 0.9 <= rows["shot"]["duration_s"] <= 3.5  # up to its last checkpoint, one a second
-    assert kernel.rows() == kernel.rows()
+    assert kernel.rows() == kernel.rows() == export(kernel.env)  # told again, it is the same story
 
 
 def test_a_cell_that_still_runs_has_no_row_yet_and_is_not_crashed(start, spec):
@@ -42,10 +44,10 @@ def test_a_cell_that_still_runs_has_no_row_yet_and_is_not_crashed(start, spec):
 
 
 @pytest.mark.parametrize("ledger", ["/dev/full", "/proc/nowhere/ledger.sqlite", "{tmp}/a-file/ledger.sqlite"])
-def test_a_ledger_that_cannot_be_written_costs_one_warning_and_no_cell(start, spec, tmp_path, ledger):
+def test_a_ledger_that_cannot_be_written_costs_one_warning_and_no_cell(start, tmp_path, ledger):
     (tmp_path / "a-file").write_text("not a folder")
     ledger = ledger.format(tmp=tmp_path)
-    kernel = start(spec, JUPYTER_CARBON_LEDGER=ledger)
+    kernel = start(JUPYTER_CARBON_LEDGER=ledger)
     runs = [kernel.run("%load_ext jupyter_carbon"), *(kernel.run(f"{n} + 1") for n in range(3))]
     assert [run.status for run in runs] == ["ok"] * 4
     assert [run.result for run in runs] == [None, "1", "2", "3"]
@@ -55,11 +57,11 @@ def test_a_ledger_that_cannot_be_written_costs_one_warning_and_no_cell(start, sp
     assert ledger in kernel.run("%carbon doctor").text
 
 
-def test_a_corrupt_ledger_costs_one_warning_and_stays_as_it_is(start, spec, tmp_path):
+def test_a_corrupt_ledger_costs_one_warning_and_stays_as_it_is(start, tmp_path):
     ledger = tmp_path / "corrupt.sqlite"
     ledger.write_bytes(b"SQLite format 3\x00" + b"garbage" * 1000)
     before = ledger.read_bytes()
-    kernel = start(spec, JUPYTER_CARBON_LEDGER=str(ledger))
+    kernel = start(JUPYTER_CARBON_LEDGER=str(ledger))
     runs = [kernel.run("%load_ext jupyter_carbon"), *(kernel.run(f"{n} + 1") for n in range(3))]
     assert [run.result for run in runs] == [None, "1", "2", "3"]
     assert ledger.read_bytes() == before

@@ -86,5 +86,5 @@ def _scrub(told):
     if isinstance(told, str):
         told = re.sub(r"\b(0x[0-9a-f]+|[0-9a-f]{12})\b", "0x", told)
         told = re.sub(r"ipykernel_\d+[/_]\d+", "ipykernel", told)
-        return re.sub(r"[\d.]+ (ns|[µμu]s|ms|s)\b", "T", told)
+        return re.sub(r"[\d.e+]+ (ns|[µμu]s|ms|s)\b", "T", told)
     return told

@@ -1,7 +1,7 @@
 """Whose energy: children, threads, cells that run at the same time, forks."""
 
 import pytest
-from kernels import KERNELS
+from kernels import KERNELS, NEWEST
 
 SECOND = "import time; end = time.process_time() + 1.0; all(time.process_time() < end for _ in iter(int, 1))"
 HALF = SECOND.replace("1.0", "0.5")
@@ -28,6 +28,7 @@ def one_second_here_j(kernel):
     return active_cpu_j(kernel.row(kernel.run(HERE)))
 
 
+@pytest.mark.parametrize("spec", [NEWEST], scope="module")  # how CPU seconds are counted is no matter of ipykernel
 @pytest.mark.parametrize("by", CHILDREN)
 def test_a_second_of_work_costs_the_same_wherever_the_cell_lets_it_run(kernel, one_second_here_j, by):
     run = kernel.run(CHILDREN[by])
@@ -36,6 +37,7 @@ def test_a_second_of_work_costs_the_same_wherever_the_cell_lets_it_run(kernel, o
     assert 0.7 <= active_cpu_j(kernel.row(run)) / one_second_here_j <= 2.5
 
 
+@pytest.mark.parametrize("spec", [NEWEST], scope="module")
 def test_waiting_costs_next_to_nothing_beyond_idle(kernel, one_second_here_j):
     run = kernel.run("import time; time.sleep(1)")
     assert active_cpu_j(kernel.row(run)) < 0.2 * one_second_here_j
@@ -51,8 +53,9 @@ def test_two_cells_that_wait_side_by_side_cost_what_one_of_them_costs(start, spe
     kernel.run("import threading, time; meet = threading.Barrier(2, timeout=30)")
     subshell = kernel.subshell()
     one = kernel.row(kernel.run("%%carbon alone\ntime.sleep(1)"))
-    outer = kernel.submit("%%carbon outer\nmeet.wait(); time.sleep(1); meet.wait()")
-    inner = kernel.submit("%%carbon inner\nmeet.wait(); time.sleep(1); meet.wait()", subshell_id=subshell)
+    body = "meet.wait(); time.sleep(1); _ = meet.wait()"  # no value: ipykernel's display hook is one for both threads
+    outer = kernel.submit(f"%%carbon outer\n{body}")
+    inner = kernel.submit(f"%%carbon inner\n{body}", subshell_id=subshell)
     kernel.wait(outer)
     kernel.wait(inner)
     two = [row for row in kernel.rows() if row["label"] in ("outer", "inner")]
@@ -99,6 +102,8 @@ def test_a_child_that_runs_past_the_cells_end_leaves_no_row(kernel):
     assert counts == [forked.count, ended.count, ended.count + 1]
 
 
-def test_metering_goes_on_after_a_fork(kernel, one_second_here_j):
+def test_metering_goes_on_after_a_fork(kernel):
     kernel.run("import os\npid = os.fork()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0)")
-    assert 0.5 <= active_cpu_j(kernel.row(kernel.run(HERE))) / one_second_here_j <= 2
+    row = kernel.row(kernel.run("sum(i * i for i in range(300_000))"))
+    assert row["status"] == "ok"
+    assert active_cpu_j(row) > 0
