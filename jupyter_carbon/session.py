@@ -384,6 +384,8 @@ class Session:
             self.end(cell, "interrupted", ("session-closed",))
         if self._journal is not None:
             self._journal.close()
+        if self._neighbours is not None:
+            self._neighbours.leave()
         self.meter.close()
 
     def _has_work(self) -> bool:

@@ -165,8 +165,9 @@ class Kernel:
         self.manager.provisioner.process.wait()  # gone, not going
 
     def stop(self) -> None:
+        """As a front end does: ask, so that the kernel may end well; one that is gone is not asked."""
+        self.manager.shutdown_kernel(now=not self.manager.is_alive())
         self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
 
     # --- what was written ------------------------------------------------------------------------------------
 

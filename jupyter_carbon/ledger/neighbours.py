@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -10,8 +11,8 @@ from jupyter_carbon.ledger.liveness import Writer, lock
 from jupyter_carbon.value import value
 
 DEATHS_S = 30.0
-"""A session that ends in order or begins changes the folder; one that is killed does not, so now and then all are
-asked."""
+"""A session that begins changes the folder, and one that ends in order does (`leave`); one that is killed does not, so
+now and then all are asked."""
 
 _LAST_LINES = (b'["closed"]\n', b'["moved"]\n')
 
@@ -45,6 +46,11 @@ class Neighbours:
             self._changed_ns, self._asked_s = changed_ns, now_s
             self._seen = self._ask()
         return self._seen
+
+    def leave(self) -> None:
+        """Our session has ended: let the others look."""
+        with contextlib.suppress(OSError):
+            os.utime(self._folder)
 
     def _ask(self) -> Sessions:
         own = Writer.own()

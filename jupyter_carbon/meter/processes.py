@@ -26,8 +26,11 @@ else:
         return usage.ru_utime + usage.ru_stime
 
 
-SCAN_COST_SHARE = 0.0005
-"""A search over all of /proc may take this share of a core; it is then done more seldom."""
+SEARCH_COST_SHARE = 0.0005
+"""Searches for children may take this share of a core, over hundreds of them or all of /proc too: one that costs more
+in every tick is done more seldom."""
+TICK_S = 1.0
+"""How often it is asked for."""
 
 
 class _Child:
@@ -82,7 +85,7 @@ class ProcessTree:
         self._total_s = 0.0
         self._cgroup = cgroup
         self._cgroup_last_s: float | None = None
-        self._next_scan_s = 0.0
+        self._next_search_s = 0.0
 
     @property
     def pids(self) -> frozenset[int]:
@@ -169,16 +172,18 @@ class ProcessTree:
         return True
 
     def _descendants(self, at_once: bool) -> Iterator[int]:
+        now_s, cpu_s = time.monotonic(), time.thread_time()
+        if not at_once and now_s < self._next_search_s:
+            return
         if not (self._proc / str(self._pid)).exists():
             yield from _psutil_descendants(self._pid)
-            return
-        try:
-            yield from _by_children_files(self._proc, self._pid)
-        except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
-            now_s = time.monotonic()
-            if at_once or now_s >= self._next_scan_s:
+        else:
+            try:
+                yield from _by_children_files(self._proc, self._pid)
+            except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
                 yield from _by_scan(self._proc, self._pid)
-                self._next_scan_s = now_s + (time.monotonic() - now_s) / SCAN_COST_SHARE
+        pause_s = (time.thread_time() - cpu_s) / SEARCH_COST_SHARE
+        self._next_search_s = now_s + pause_s if pause_s > TICK_S else now_s
 
     def _watch_cgroup(self) -> None:
         """Use the cgroup's counter from the moment that every process in it is ours."""
@@ -199,17 +204,17 @@ def _by_children_files(proc: Path, pid: int) -> Iterator[int]:
     """Descendants through `task/*/children`; raises FileNotFoundError where the kernel has no such file."""
     pending = [pid]
     while pending:
-        parent = pending.pop()
+        folder = f"{proc}/{pending.pop()}/task"
         try:
-            tasks = os.listdir(proc / str(parent) / "task")
+            tasks = os.listdir(folder)
         except OSError:
             continue
         for task in tasks:
-            path = proc / str(parent) / "task" / task / "children"
             try:
-                found = [int(word) for word in path.read_bytes().split()]
+                with open(f"{folder}/{task}/children", "rb", buffering=0) as file:
+                    found = [int(word) for word in file.read().split()]
             except FileNotFoundError:
-                if path.parent.exists():
+                if os.path.exists(f"{folder}/{task}"):
                     raise
                 continue  # the thread has ended
             except OSError:
@@ -271,7 +276,8 @@ class CgroupCpu:
     def pids(self) -> frozenset[int]:
         """The processes in it now; empty when it cannot be told."""
         try:
-            return frozenset(int(pid) for pid in self._members.read_text().split())
+            with open(self._members, "rb", buffering=0) as file:
+                return frozenset(map(int, file.read().split()))
         except (OSError, ValueError):
             return frozenset()
 
