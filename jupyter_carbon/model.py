@@ -159,9 +159,12 @@ class Window:
     `duration_s` are the seconds charged; `elapsed_s` how long the cell took, which is more where several cells ran
     at the same time and shared the seconds (`None`: the same).
     `idle_w` is the machine's idle power by device, as far as it was learned (missing: ask the tables).
-    `recent_w` is the power of a device over its last well-resolved interval and `j_per_cpu_s` its active joules per
+    `recent_w` is the power of a device over its last well-resolved interval (in a cell shorter than the counter's step:
+    its likely power in that cell) and `j_per_cpu_s` its active joules per
     busy CPU second, both for windows below the counter's step.
     `gpu_presence` says who computed on a device.  `flags` tell every fault of these seconds.
+    `edge_s` is how well the moments are known at which a counter moved last before both edges, where that was watched
+    (missing: its whole step), and `filled_s` the seconds that no counter vouches for; both by device.
     """
 
     duration_s: float
@@ -175,6 +178,8 @@ class Window:
     gpu_presence: Mapping[str, GpuPresence] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     elapsed_s: float | None = None
+    edge_s: Mapping[str, float] = field(default_factory=dict)
+    filled_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @value

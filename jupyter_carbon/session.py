@@ -158,6 +158,7 @@ class Session:
             first=self._warm_up,
             woken=self._look_around,
             last=self._finish,
+            pause=self.meter.watch,
             boundary=self.boundary,
         )
         if not self._ticker.start():
@@ -460,6 +461,8 @@ class Session:
                 self._retell()
         finally:
             self._warm.set()
+        if self.gpus_found:
+            self._ticker.pause()  # a cell that begins now finds known when the counters move
 
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Whether all drivers have answered within `timeout_s`; never asked on a cell's path."""

@@ -132,11 +132,11 @@ class Bench:
         for item in list(self.powercap.iterdir()):
             shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
         build(self.powercap, case.zones)
-        t0_s = time.monotonic() + 0.3
+        t0_s = time.monotonic() + 0.2
         spec = self.folder / "spec.json"
         spec.write_text(json.dumps({"folder": str(self.powercap), "t0_s": t0_s, "zones": to_json(case.zones)}))
         environ = {**self._gpus(case, t0_s), **case.environ}
-        question = {"start_s": t0_s + LEAD_S, "cells": case.cells, "spin": case.spin, "environ": environ}
+        question = {"open_s": t0_s + 0.1, "start_s": t0_s + LEAD_S, "cells": case.cells, "spin": case.spin, "environ": environ}
         driver = subprocess.Popen(
             [sys.executable, str(HERE / "drive.py"), str(spec)], stdout=subprocess.PIPE, text=True
         )

@@ -9,8 +9,8 @@ JSON lines, each a list that begins with its kind:
 ``["begin", id, context, cell, notebook, label, execution_count, started_at, sha1]``
     alone, it is a cell that was killed in its first second.
 ``["checkpoint" | "end", id, status, [duration_s, tree_cpu_s, machine_busy_s, joules by domain ...],
-[idle_w, recent_w, j_per_cpu_s, gpu_presence], gpu_busy_s, elapsed_s, flags]``
-    the counts so far, or of the whole run.
+[idle_w, recent_w, j_per_cpu_s, gpu_presence], gpu_busy_s, elapsed_s, flags, [edge_s, filled_s]]``
+    the counts so far, or of the whole run; the last item only where there is something to say.
 ``["moved"]``, ``["closed"]``
     the last line of a file that grew too long, whose open runs go on in the next; and of a session that ended in order.
 
@@ -237,7 +237,8 @@ class Journal:
             f'["{kind}",{_json(run_id)},{_text(status)},{_numbers(numbers)},{self._learned_json},'
             f"{_json(window.gpu_busy_s) if window.gpu_busy_s else '{}'},"
             f"{'null' if window.elapsed_s is None else _json(window.elapsed_s)},"
-            f"{_json(window.flags) if window.flags else '[]'}]\n"
+            f"{_json(window.flags) if window.flags else '[]'}"
+            f"{',' + _json([window.edge_s, window.filled_s]) if window.edge_s or window.filled_s else ''}]\n"
         ).encode("ascii")
 
     def _append(self, line: bytes, ended: _Open | None = None) -> None:

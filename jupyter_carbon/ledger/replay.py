@@ -116,10 +116,11 @@ class Replay:
         return None
 
     def _with_window(self, fields: list[Any]) -> Counted:
-        run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags = fields
+        run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags, *doubts = fields
         begun = self._open[run_id]
         duration_s, tree_cpu_s, machine_busy_s, *energy_j = numbers
         idle_w, recent_w, j_per_cpu_s, gpu_presence = learned
+        edge_s, filled_s = doubts[0] if doubts else ({}, {})
         domains = begun.context.domains
         window = Window(
             duration_s=duration_s,
@@ -133,6 +134,8 @@ class Replay:
             gpu_presence=gpu_presence,
             flags=tuple(flags),
             elapsed_s=elapsed_s,
+            edge_s=edge_s,
+            filled_s=filled_s,
         )
         return replace(begun, window=window, status=status or "ok")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 
 Seconds = Callable[[], float]
@@ -42,6 +43,7 @@ class FaultLog:
 
     def __init__(self) -> None:
         self._spans: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        self._filled: dict[str, list[tuple[float, float, bool]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._spans)
@@ -55,6 +57,36 @@ class FaultLog:
         spans.append((start_s, end_s))
         if len(spans) > SPANS_PER_FAULT:  # the two oldest become one: memory is bounded, and no fault is forgotten
             spans[:2] = [(spans[0][0], spans[1][1])]
+
+    def fill(self, device: str, start_s: float, end_s: float) -> None:
+        """Nothing was counted in these seconds; the expected power stands for them."""
+        spans = self._filled.setdefault(device, [])
+        if spans and start_s <= spans[-1][1] and not spans[-1][2]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end_s), False)
+            return
+        spans.append((start_s, end_s, False))
+        if len(spans) > SPANS_PER_FAULT:
+            spans[:2] = [(spans[0][0], spans[1][1], False)]
+
+    def restore(self, device: str) -> None:
+        """The counter has told what was used in the seconds filled last: now only their parts are in doubt."""
+        spans = self._filled.get(device)
+        if spans:
+            start_s, end_s, _ = spans[-1]
+            spans[-1] = (start_s, end_s, True)
+
+    def filled_s(self, start_s: float, end_s: float) -> dict[str, float]:
+        """By device, how many of these seconds no counter vouches for; devices without any are left out."""
+        filled: dict[str, float] = {}
+        for device, spans in self._filled.items():
+            seconds = sum(
+                max(0.0, min(end_s, fill_end_s) - max(start_s, fill_start_s))
+                for fill_start_s, fill_end_s, restored in spans
+                if not (restored and start_s <= fill_start_s and fill_end_s <= end_s)
+            )
+            if seconds > 0.0:
+                filled[device] = seconds
+        return filled
 
     def during(self, start_s: float, end_s: float) -> tuple[str, ...]:
         """The faults of these seconds as ``kind:device``, each once, in the order in which they first came."""
@@ -122,6 +154,11 @@ class WrappingCounter:
         self._said_j = 0.0
         self._guessing = False
 
+    @property
+    def guessing(self) -> bool:
+        """Whether the last answer was no count, or is waited for by the count."""
+        return self._guessing
+
     def energy_j(self) -> float:
         """Joules since the counter was opened."""
         asked_s = self._clock()
@@ -135,12 +172,13 @@ class WrappingCounter:
         step_j = raw_j - self._raw_j
         if step_j < 0.0:
             step_j += self._range_j
-        if (
+        sound = (
             # It moves in steps, and the first of them may have been due just before the last read.
             0.0 <= step_j <= self._guard_w * (elapsed_s + self._step_s)
             and elapsed_s <= self._longest_s
             and suspend_s - self._suspend_s <= SUSPEND_S
-        ):
+        )
+        if sound:
             self._total_j += step_j
             if now_s - self._mark_s >= self._decent_s:
                 self._learn_power(now_s)
@@ -153,8 +191,11 @@ class WrappingCounter:
             self._suspend_s = suspend_s
         if self._guessing:
             self._faults.note(self._device, "read-failed", self._seen_s, now_s)
+            self._faults.fill(self._device, self._seen_s, now_s)
             self._filled_j = 0.0
             self._guessing = self._total_j < self._said_j  # said too much: wait here until it is true
+            if sound and not self._guessing:
+                self._faults.restore(self._device)
         self._seen_s = now_s
         if self._total_j > self._said_j:
             self._said_j = self._total_j
@@ -163,6 +204,7 @@ class WrappingCounter:
     def _guess_j(self, now_s: float) -> float:
         """The answer without a reading.  `_total_j` stays, so the next good one restores the truth."""
         self._faults.note(self._device, "read-failed", self._seen_s, now_s)
+        self._faults.fill(self._device, self._seen_s, now_s)
         self._filled_j += self._expected_j(now_s)
         self._guessing = True
         self._seen_s = now_s
@@ -178,6 +220,7 @@ class WrappingCounter:
         else:
             kind = "counter-reset" if raw_j < self._raw_j else "implausible"
         self._faults.note(self._device, kind, self._seen_s, now_s)
+        self._faults.fill(self._device, self._seen_s, now_s)
         self._total_j += self._filled_j + self._expected_j(now_s)
         self._mark_s, self._mark_j = now_s, self._total_j
 
@@ -192,6 +235,10 @@ class WrappingCounter:
         """Since the last call, at the power of the last interval of its kind: work that ticks, or a pause."""
         seconds = max(now_s - self._seen_s, 0.0)
         return seconds * (self._pause_w if seconds >= PAUSE_S else self._recent_w)
+
+
+LOOK_S = 0.1
+"""A gauge of the moment is looked at this often while cells run: what changes quicker is missed."""
 
 
 class GaugeIntegrator:
@@ -242,17 +289,75 @@ class GaugeIntegrator:
             power_w, fault = self._power_w, "implausible"
         now_s = self._clock()
         suspend_s = self._suspended_s()
-        seconds = now_s - self._seen_s
-        if seconds > PAUSE_S:
-            self._faults.note(self._device, "gauge-gap", self._seen_s, now_s)
-            self._total_j += power_w * seconds
-        else:
-            self._total_j += (self._power_w + power_w) / 2 * max(seconds, 0.0)
+        self._total_j = max(self._total_j, self._sum_j(power_w, now_s))
+        if now_s - self._seen_s > PAUSE_S:
+            self._doubt("gauge-gap", now_s)
         if suspend_s - self._suspend_s > SUSPEND_S:
-            self._faults.note(self._device, "suspended", self._seen_s, now_s)
+            self._doubt("suspended", now_s)
         in_doubt = fault or self._fault  # a held power stands at one end of this trapezoid
         if in_doubt:
-            self._faults.note(self._device, in_doubt, self._seen_s, now_s)
+            self._doubt(in_doubt, now_s)
         self._power_w, self._seen_s, self._fault = power_w, now_s, fault
         self._suspend_s = max(suspend_s, self._suspend_s)
         return self._total_j
+
+    def watch(self) -> float:
+        """Look at the gauge; the seconds until it wants the next look."""
+        self.energy_j()
+        return LOOK_S
+
+    def _sum_j(self, power_w: float, now_s: float) -> float:
+        """Joules up to now, where the gauge shows `power_w`."""
+        seconds = max(now_s - self._seen_s, 0.0)
+        if seconds > PAUSE_S:
+            return self._total_j + power_w * seconds
+        return self._total_j + (self._power_w + power_w) / 2 * seconds
+
+    def _doubt(self, kind: str, now_s: float) -> None:
+        self._faults.note(self._device, kind, self._seen_s, now_s)
+        self._faults.fill(self._device, self._seen_s, now_s)
+
+
+class MeanGauge(GaugeIntegrator):
+    """A gauge that shows the mean power of the last `mean_s` seconds.
+
+    A trapezoid would lag by half of that, so a cell of 3 s would lose a sixth of its work.  But such a gauge is exact
+    in another way: what was used up to now is what was used up to `mean_s` ago, and the mean times `mean_s`.  So the
+    joules so far are kept for that long, with straight lines between the looks.
+    """
+
+    def __init__(
+        self,
+        read_w: Callable[[], float],
+        *,
+        mean_s: float,
+        max_w: float,
+        device: str,
+        faults: FaultLog,
+        errors: tuple[type[Exception], ...] = READ_ERRORS,
+        clock: Seconds = time.monotonic,
+        suspended_s: Seconds = suspended_s,
+    ) -> None:
+        super().__init__(
+            read_w, max_w=max_w, device=device, faults=faults, errors=errors, clock=clock, suspended_s=suspended_s
+        )
+        self._mean_s = mean_s
+        self._past = deque([(self._seen_s - mean_s, -self._power_w * mean_s), (self._seen_s, 0.0)])
+
+    def _sum_j(self, power_w: float, now_s: float) -> float:
+        past, then_s = self._past, now_s - self._mean_s
+        last_s, last_j = past[-1]
+        if now_s <= last_s:
+            return last_j
+        if then_s >= last_s:  # the mean reaches back to a moment after the last look: until then as since then
+            then_j = last_j + power_w * (then_s - last_s)
+            past.clear()
+            past.append((then_s, then_j))
+        else:
+            while len(past) > 2 and past[1][0] <= then_s:
+                past.popleft()
+            (from_s, from_j), (to_s, to_j) = past[0], past[1]
+            then_j = from_j + (to_j - from_j) * (then_s - from_s) / (to_s - from_s)
+        now_j = then_j + power_w * self._mean_s
+        past.append((now_s, now_j))
+        return now_j

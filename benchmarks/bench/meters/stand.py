@@ -39,6 +39,7 @@ def rest(until_s: float) -> None:
 
 def run_cells(meter: Meter, case: dict[str, Any]) -> dict[str, Any]:
     """Each cell: when it began and ended, and what the meter said.  A cell of its own errors is told as `error`."""
+    rest(case["open_s"])  # the machine runs before a meter is there
     meter.open(case)
     opened_s = time.monotonic()
     start_s = case["start_s"]
