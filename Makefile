@@ -9,8 +9,8 @@ ik-6.29 := "ipykernel==6.29.*" "ipython<9"
 ik-7.0 := "ipykernel==7.0.1"
 ik-7.1 := "ipykernel==7.1.*"
 
-# Who is timed beside us; eco2ai still asks for pkg_resources.
-PEERS := codecarbon carbontracker eco2ai pyJoules zeus "setuptools<81"
+# Who is timed beside us; eco2ai still asks for pkg_resources and an old pandas.
+PEERS := codecarbon carbontracker eco2ai pyJoules zeus "setuptools<81" "pandas<3"
 
 .PHONY: run test lint format coverage bench clean
 .DELETE_ON_ERROR:
@@ -43,7 +43,7 @@ coverage: .venv/ok $(KERNELS:%=.venvs/%/ok)
 	$(BIN)/coverage report
 
 bench: .venvs/bench/ok
-	@for one in overhead load idle ledger; do .venvs/bench/bin/python benchmarks/$$one.py || exit; done
+	@for one in overhead load idle offline ledger; do .venvs/bench/bin/python benchmarks/$$one.py || exit; done
 
 clean:
 	rm -rf .venv .venvs .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

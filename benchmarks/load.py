@@ -42,7 +42,8 @@ Found = dict[str, float]
 def probe(base: str, what: str, folder: Path, powercap: Powercap) -> Found:
     """One process; raises `CalledProcessError` or `TimeoutExpired`."""
     env = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    env |= {"HOME": str(folder), "IPYTHONDIR": str(folder), "JUPYTER_CARBON_LEDGER": str(folder / "ledger.sqlite")}
+    ledger = Path(tempfile.mkdtemp(dir=folder)) / "ledger.sqlite"  # no session of another probe beside it
+    env |= {"HOME": str(folder), "IPYTHONDIR": str(folder), "JUPYTER_CARBON_LEDGER": str(ledger)}
     env[POWERCAP] = str(powercap.folder)
     command = [sys.executable, str(Path(__file__).with_name("load_probe.py")), base, what]
     done = subprocess.run(command, env=env, cwd=folder, capture_output=True, timeout=PATIENCE_S, check=True)

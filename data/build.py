@@ -51,6 +51,7 @@ WATER = ["code", "name", "l_per_kwh", "low", "high", "basis", "publisher", "year
 EQUIVALENTS = columns("code activity unit kgco2e_per_unit kwh_per_unit low high publisher year licence source url note")
 TIME_ZONES = ["code", "country", "publisher", "year", "licence", "source"]
 HOURS = [f"h{hour}" for hour in range(24)]
+PAIRS = columns("code name direct_gco2e_per_kwh lifecycle_gco2e_per_kwh year boundary publisher licence source url")
 HOURLY = ["code", "tz", "month", "statistic", *HOURS, "year", "basis", "boundary", "publisher", "licence", "source"]
 
 
@@ -72,6 +73,7 @@ def main() -> None:
         "grid_countries": (GRID, countries),
         "grid_regions": (GRID, regions),
         "grid_hourly": (HOURLY, grid_hourly(read("grid_hourly_profile"))),
+        "grid_direct": (PAIRS, grid_direct(read("grid_countries"), read("grid_subnational"))),
         "cloud_regions": (CLOUD, clouds),
         "cpus": (CPUS, cpus(read("cpus"), read("gpus"))),
         "gpus": (GPUS, gpus(read("gpus"))),
@@ -257,6 +259,38 @@ def grid_hourly(reference: list[Row]) -> list[Row]:
             shape.pop("method", None)
             shape[f"h{row['hour_local']}"] = plain(row[column], 4)
     return list(shapes.values())
+
+
+def grid_direct(countries: list[Row], zones: list[Row]) -> list[Row]:
+    """What leaves the chimneys beside the life cycle of the same year's mix: the places whose live source publishes the
+    first of the two only."""
+    common = {"year": "2024", "boundary": "consumption", "publisher": "Electricity Maps", "licence": "ODbL-1.0"}
+    pairs = [
+        common
+        | {
+            "code": row["iso2"],
+            "name": row["name"],
+            "direct_gco2e_per_kwh": row["em_direct_gCO2_per_kWh_calc"],
+            "lifecycle_gco2e_per_kwh": row["em_lifecycle_gCO2e_per_kWh_calc"],
+            "source": "mixes of 2024 x the zone's factors of either basis",
+            "url": "https://github.com/thegreenwebfoundation/co2.js",
+        }
+        for row in countries
+        if row["iso2"] in ("GB", "FR")
+    ]
+    return pairs + [
+        common
+        | {
+            "code": row["region_code"],
+            "name": row["region_name"],
+            "direct_gco2e_per_kwh": row["direct_gCO2_per_kWh_calc"],
+            "lifecycle_gco2e_per_kwh": row["prev_year_gCO2e_per_kWh"],
+            "source": row["source"] + "; direct: mixes of 2024 x the zone's factors",
+            "url": row["url"],
+        }
+        for row in zones
+        if row["region_code"] in ("DK-DK1", "DK-DK2")
+    ]
 
 
 def cloud_regions(reference: list[Row], countries: list[Row]) -> list[Row]:

@@ -14,6 +14,7 @@ from jupyter_carbon.model import (
     CarbonError,
     CarbonIntensity,
     CellRecord,
+    IntensityUnavailable,
     Interval,
     LedgerError,
     SourceUnavailable,
@@ -22,7 +23,12 @@ from jupyter_carbon.model import (
 )
 
 if TYPE_CHECKING:
-    from jupyter_carbon.api import history, measure
+    from jupyter_carbon.api import best_start, history, intensity, measure, track
+    from jupyter_carbon.estimate.estimator import estimate
+    from jupyter_carbon.estimate.planner import plan
+    from jupyter_carbon.estimate.workload import Workload
+    from jupyter_carbon.report.efficiency import pareto, pepr
+    from jupyter_carbon.report.equivalents import equivalents
 
 __version__ = "0.1.0"
 
@@ -30,23 +36,42 @@ __all__ = [
     "CarbonError",
     "CarbonIntensity",
     "CellRecord",
+    "IntensityUnavailable",
     "Interval",
     "LedgerError",
     "SourceUnavailable",
     "UnknownHardware",
     "UnknownRegion",
+    "Workload",
     "__version__",
+    "best_start",
+    "equivalents",
+    "estimate",
     "history",
+    "intensity",
     "load_ipython_extension",
     "measure",
+    "pareto",
+    "pepr",
+    "plan",
+    "track",
     "unload_ipython_extension",
 ]
 
-_HOMES = {"measure": "jupyter_carbon.api", "history": "jupyter_carbon.api"}
+_HOMES = {
+    **dict.fromkeys(("measure", "history", "intensity", "best_start", "track"), "jupyter_carbon.api"),
+    "plan": "jupyter_carbon.estimate.planner",
+    "Workload": "jupyter_carbon.estimate.workload",
+    "pepr": "jupyter_carbon.report.efficiency",
+    "pareto": "jupyter_carbon.report.efficiency",
+    "equivalents": "jupyter_carbon.report.equivalents",
+}
 
 
 def __getattr__(name: str) -> Any:
     """The functions that need more than words are imported when they are first asked for."""
+    if name == "estimate":  # a package that can be called: once imported, it is found without us
+        return import_module("jupyter_carbon.estimate")
     if name in _HOMES:
         function: Callable[..., Any] = getattr(import_module(_HOMES[name]), name)
         return function
@@ -55,6 +80,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where JupyterLab's development install finds the built panel."""
+    return [{"src": "labextension", "dest": "jupyter-carbon"}]
 
 
 def load_ipython_extension(shell: object) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from jupyter_carbon.footprint import NOTHING, Totals, footprint
+from jupyter_carbon.footprint import NOTHING, Totals, footprint, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Meter
-from jupyter_carbon.model import CellRecord, Context
+from jupyter_carbon.model import CarbonIntensity, CellRecord, Context, Footprint
 
 KEPT_RECORDS = 1000
 """Records kept in memory; the ledger has them all."""
@@ -33,16 +33,32 @@ class Account:
         """The session so far."""
         return self._totals
 
-    def settle(self, ended: Iterable[CellRecord], meter: Meter, context: Context) -> None:
-        """Take the cells that have ended and the stretches between them, and let the meter learn from both."""
+    def resettle(self, surer: Callable[[CellRecord], CarbonIntensity | None]) -> None:
+        """Tell cells with a surer intensity, where there is one now."""
         with self._lock:
-            totals = self._totals
+            for index, record in enumerate(self._records):
+                intensity = surer(record)
+                if intensity is not None:
+                    after = settled(record, intensity)
+                    self._records[index] = after
+                    self._totals = self._totals.with_settled(record, after)
+
+    def settle(self, ended: Iterable[CellRecord], meter: Meter, context: Context) -> list[Footprint]:
+        """Take the cells that have ended and the stretches between them, and let the meter learn from both.
+
+        Returns what each stretch between cells has cost.
+        """
+        with self._lock:
+            totals, between = self._totals, []
             for record in ended:
                 self._records.append(record)
                 totals = totals.with_cell(record)
             for window in meter.take_between():
                 meter.learn(window, idle=True)
                 shares, _ = attribute(window, context)
-                totals = totals.with_between(window.duration_s, footprint(shares, window.duration_s, context))
+                cost = footprint(shares, window.duration_s, context)
+                between.append(cost)
+                totals = totals.with_between(window.duration_s, cost)
             meter.learn_from_cells()
             self._totals = totals
+        return between

@@ -29,8 +29,6 @@ class Boundary:
             if fault not in self.faults and len(self.faults) < self.MOST:
                 self.faults.append(fault)
             if first:
-                log.warning(
-                    "jupyter_carbon had a fault and may miss cells; they run all the same. See %carbon doctor"
-                )
+                log.warning("jupyter_carbon had a fault and may miss cells; they run all the same. See %carbon doctor")
             return False
         return True

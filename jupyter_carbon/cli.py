@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from jupyter_carbon.api import best_start
 from jupyter_carbon.footprint import NOTHING
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.book import Ledger
@@ -30,12 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         status: int = options.run(options)
-    except CarbonError as err:
-        print(f"jupyter carbon: {err}", file=sys.stderr)
-        return 1
+        sys.stdout.flush()
     except BrokenPipeError:  # `jupyter carbon history | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except CarbonError as err:
+        print(f"jupyter carbon: {err}", file=sys.stderr)
+        return 1
+    except OSError as err:  # a file that somebody named
+        print(f"jupyter carbon: {err.filename}: {err.strerror}", file=sys.stderr)
+        return 1
     return status
 
 
@@ -68,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor = word("doctor", _doctor, "What is measured here, what is not, why, and what to do about it.")
     doctor.add_argument("--json", action="store_true", help="the findings as a JSON list")
 
+    when = word("when", _when, "The greenest start of a job of that length.")
+    when.add_argument("hours", help="how long it takes: 3h, 90m, 2d")
+    when.add_argument("--within", default="48h", help="by when it must have ended (default: 48h)")
+    when.add_argument("--interruptible", action="store_true", help="it may pause and go on")
+    when.add_argument("--region", action="append", help="where; several are compared (default: this machine's)")
+    when.add_argument("--json", action="store_true", help="the advice as JSON")
+
     run = word("run", _run, "Execute a notebook in a kernel of its own, and say what each cell cost.")
     run.add_argument("path", type=Path, metavar="NOTEBOOK")
     run.add_argument("--ledger", help="path of the ledger")
@@ -91,7 +103,10 @@ def _ledger(options: argparse.Namespace) -> Ledger:
 
 
 def _records(options: argparse.Namespace) -> Iterator[CellRecord]:
-    return _ledger(options).records(since=options.since, notebook=options.notebook)
+    ledger = _ledger(options)
+    yield from ledger.records(since=options.since, notebook=options.notebook)
+    if ledger.notice is not None:
+        print(f"jupyter carbon: {ledger.notice}", file=sys.stderr)
 
 
 def _print_json(value: object) -> None:
@@ -107,7 +122,20 @@ def _history(options: argparse.Namespace) -> int:
         when = datetime.fromtimestamp(run.started_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         count = "-" if run.execution_count is None else run.execution_count
         name = " ".join(filter(None, (run.notebook and Path(run.notebook).name, f"[{count}]", run.label)))
-        print(f"{when}  {name}  {duration_text(record.duration_s)}  {record.status}  {line(record)}")
+        doubts = f"  ({', '.join(record.flags)})" if record.flags else ""
+        print(f"{when}  {name}  {duration_text(record.duration_s)}  {record.status}  {line(record)}{doubts}")
+    return 0
+
+
+def _when(options: argparse.Namespace) -> int:
+    try:
+        advice = best_start(options.hours, options.region, options.within, options.interruptible)
+    except ValueError as err:
+        raise CarbonError(str(err)) from err
+    if options.json:
+        _print_json(json.loads(json.dumps(asdict(advice), default=lambda moment: moment.isoformat())))
+    else:
+        print(advice)
     return 0
 
 
@@ -133,9 +161,12 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    import nbformat  # noqa: PLC0415  (only this word needs them; they are the extra `run`)
-    from nbclient import NotebookClient  # noqa: PLC0415
-    from nbclient.exceptions import CellExecutionError  # noqa: PLC0415
+    try:
+        import nbformat  # noqa: PLC0415  (only this word needs them; they are the extra `run`)
+        from nbclient import NotebookClient  # noqa: PLC0415
+        from nbclient.exceptions import CellExecutionError  # noqa: PLC0415
+    except ModuleNotFoundError as err:
+        raise CarbonError(f"{err.name} is not installed: pip install 'jupyter_carbon[run]'") from err
 
     path = options.path.resolve()
     try:
@@ -143,9 +174,8 @@ def _run(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as err:
         raise CarbonError(f"{options.path} is not a notebook that can be read: {err}") from err
     began = datetime.now(timezone.utc)
-    environment = dict(os.environ, JPY_SESSION_NAME=str(path))
-    if options.ledger:
-        environment["JUPYTER_CARBON_LEDGER"] = str(Path(options.ledger).absolute())
+    ledger = _ledger(options)  # the kernel runs in the notebook's folder: one path for both
+    environment = dict(os.environ, JPY_SESSION_NAME=str(path), JUPYTER_CARBON_LEDGER=str(ledger.path))
     loads_itself = any("load_ext jupyter_carbon" in cell.source for cell in notebook.cells if cell.cell_type == "code")
     arguments = ["--IPKernelApp.log_level=ERROR"]  # what kernels warn of at their start is not about this notebook
     if not loads_itself:
@@ -165,7 +195,7 @@ def _run(options: argparse.Namespace) -> int:
         failed = str(err)
     if options.output is not None:
         nbformat.write(notebook, options.output)  # type: ignore[no-untyped-call]
-    records = list(_ledger(options).records(since=began, notebook=str(path)))
+    records = list(ledger.records(since=began, notebook=str(path)))
     if options.json:
         _print_json([record.to_dict() for record in records])
     else:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.model import (
     ZERO,
+    CarbonIntensity,
     CellRecord,
     CellRun,
     Context,
@@ -51,19 +52,52 @@ def _kwh(energy_j: Interval) -> Interval:
     return Interval(kwh_from_j(energy_j.low), kwh_from_j(energy_j.likely), kwh_from_j(energy_j.high))
 
 
-def record(run: CellRun, window: Window, status: Status, context: Context) -> CellRecord:
-    """The row of one cell run, from what was counted and the context it was counted in."""
+def record(
+    run: CellRun,
+    window: Window,
+    status: Status,
+    context: Context,
+    intensity: CarbonIntensity | None = None,
+    course: tuple[tuple[float, float], ...] = (),
+) -> CellRecord:
+    """The row of one cell run, from what was counted and the context it was counted in.
+
+    `intensity` is that of the run's own time, where more is known of it than the context's yearly figure.
+    """
     shares, doubts = attribute(window, context)
+    then = context if intensity is None else replace(context, intensity=intensity)
     return CellRecord(
         run=run,
         duration_s=window.duration_s if window.elapsed_s is None else window.elapsed_s,
         status=status,
         shares=shares,
-        footprint=footprint(shares, window.duration_s, context),
+        footprint=footprint(shares, window.duration_s, then),
         pue=context.pue,
-        intensity=context.intensity,
+        intensity=then.intensity,
         flags=(*window.flags, *doubts, *context.flags),
+        yearly=None if intensity is None else context.intensity,
+        course=course,
     )
+
+
+def settled(record: CellRecord, intensity: CarbonIntensity) -> CellRecord:
+    """The same run with a surer intensity; what it was first told with stays beside it, and so does its year."""
+    yearly = record.intensity if record.intensity.start is None else record.yearly
+    return replace(
+        record,
+        intensity=intensity,
+        footprint=replace(
+            record.footprint, operational_gco2e=record.footprint.facility_energy_kwh * intensity.gco2e_per_kwh
+        ),
+        first=record.first or record.intensity,
+        yearly=yearly,
+    )
+
+
+def energy_j(window: Window, context: Context) -> float:
+    """The likely joules of ours in a window."""
+    shares, _ = attribute(window, context)
+    return sum(share.energy_j.likely for share in shares)
 
 
 def together(one: Footprint | None, other: Footprint) -> Footprint:
@@ -107,6 +141,16 @@ class Totals:
             busy_s=self.busy_s + record.duration_s,
             footprint=together(self.footprint, record.footprint),
         )
+
+    def with_settled(self, before: CellRecord, after: CellRecord) -> Totals:
+        """One cell whose grams are known better; all else of it is as it was."""
+        if self.footprint is None:
+            return self
+        total, old, new = (f.operational_gco2e for f in (self.footprint, before.footprint, after.footprint))
+        grams = Interval(
+            total.low - old.low + new.low, total.likely - old.likely + new.likely, total.high - old.high + new.high
+        )
+        return replace(self, footprint=replace(self.footprint, operational_gco2e=grams))
 
     def with_between(self, seconds: float, cost: Footprint) -> Totals:
         """One more stretch between cells."""

@@ -284,6 +284,10 @@ def intensity_from_dict(data: Mapping[str, Any]) -> CarbonIntensity:
     return CarbonIntensity(**{**data, "gco2e_per_kwh": Interval(**data["gco2e_per_kwh"])})
 
 
+def _intensity(data: Mapping[str, Any] | None) -> CarbonIntensity | None:
+    return None if data is None else intensity_from_dict(data)
+
+
 def _interval(data: Mapping[str, float] | None) -> Interval | None:
     return None if data is None else Interval(**data)
 
@@ -324,6 +328,9 @@ class CellRecord:
     """One row of the ledger: a run, how it ended, its joules by component and its footprint.
 
     `shares` and `footprint` are ours and the machine's, as their own names say; `flags` hold every doubt.
+    `intensity` is the mean over the run's slots, each weighed by the energy spent in it.  `yearly` stands beside it
+    where it is of the hour; `first` is what it was before a surer one settled it.  `course` tells how the energy grew:
+    seconds since the begin, and the part of it spent by then (empty: evenly).
     """
 
     run: CellRun
@@ -334,6 +341,19 @@ class CellRecord:
     pue: Interval
     intensity: CarbonIntensity
     flags: tuple[str, ...]
+    yearly: CarbonIntensity | None = None
+    first: CarbonIntensity | None = None
+    course: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def yearly_gco2e(self) -> Interval | None:
+        """Operational grams by the place's yearly figure, where another stands in the headline."""
+        return None if self.yearly is None else self.footprint.facility_energy_kwh * self.yearly.gco2e_per_kwh
+
+    @property
+    def first_gco2e(self) -> Interval | None:
+        """Operational grams as they were first told, where a surer number has settled them since."""
+        return None if self.first is None else self.footprint.facility_energy_kwh * self.first.gco2e_per_kwh
 
     def to_dict(self) -> dict[str, Any]:
         """The public form: flat names with units, intervals as ``{"low", "likely", "high"}``, times in ISO 8601."""
@@ -359,7 +379,19 @@ class CellRecord:
             "pue": asdict(self.pue),
             "intensity": asdict(self.intensity),
             "flags": list(self.flags),
+            **self._of_its_hour(),
         }
+
+    def _of_its_hour(self) -> dict[str, Any]:
+        """What there is to say beside the headline where that is of the run's own time; else nothing."""
+        told: dict[str, Any] = {}
+        if self.yearly is not None and self.yearly_gco2e is not None:
+            told |= {"yearly_intensity": asdict(self.yearly), "yearly_gco2e": asdict(self.yearly_gco2e)}
+        if self.first is not None and self.first_gco2e is not None:
+            told |= {"first_intensity": asdict(self.first), "first_gco2e": asdict(self.first_gco2e)}
+        if self.course:
+            told["course"] = [list(point) for point in self.course]
+        return told
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CellRecord:
@@ -392,6 +424,9 @@ class CellRecord:
             pue=Interval(**data["pue"]),
             intensity=intensity_from_dict(data["intensity"]),
             flags=tuple(data["flags"]),
+            yearly=_intensity(data.get("yearly_intensity")),
+            first=_intensity(data.get("first_intensity")),
+            course=tuple((at_s, share) for at_s, share in data.get("course", ())),
         )
 
 
@@ -405,3 +440,39 @@ def _epoch(iso: str) -> float:
     from datetime import datetime  # noqa: PLC0415
 
     return datetime.fromisoformat(iso.replace("Z", "+00:00")).timestamp()
+
+
+# --- before a run, and beside it -----------------------------------------------------------------------------
+
+
+@value
+class HardwareSpec:
+    """A CPU or an accelerator as its maker rates it.
+
+    `classes` runs from the most special to the widest, as the priors are asked.  `idle_w`, `memory_gb`, the peaks
+    (dense, in TFLOPS), `cores` and `embodied_kgco2e` are `None` where nobody says.
+    """
+
+    component: Literal["cpu", "gpu"]
+    name: str
+    classes: tuple[str, ...]
+    chassis: Literal["laptop", "desktop", "server"]
+    rated_w: Interval
+    idle_w: Interval | None
+    cores: int | None
+    memory_gb: float | None
+    fp32_tflops: float | None
+    tensor_tflops: float | None
+    embodied_kgco2e: Interval | None
+    source: str
+
+
+@value
+class Equivalent:
+    """So much of something known to all; `year` is that of the factor, `source` who stands behind it."""
+
+    value: float
+    unit: str
+    name: str
+    source: str
+    year: int

@@ -15,16 +15,18 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.boundary import Boundary
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
+from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.journal import Journal
+from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
 from jupyter_carbon.meter.device_sync import synchronise
 from jupyter_carbon.meter.meter import Meter, Running
@@ -32,11 +34,14 @@ from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
 from jupyter_carbon.model import (
     ONE,
+    CarbonIntensity,
     CellRecord,
     CellRun,
     Context,
+    Footprint,
     Interval,
     LedgerError,
+    Reading,
     Status,
     UnknownRegion,
     Window,
@@ -44,12 +49,24 @@ from jupyter_carbon.model import (
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
 from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
 from jupyter_carbon.settings import Carbon
+from jupyter_carbon.unforkable import Unforkable
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
+    from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.neighbours import Neighbours
     from jupyter_carbon.report.doctor import Finding
+
+    class Watcher(Protocol):
+        """Who wants to see a session as it goes; called on the ticker's thread, off every cell's path."""
+
+        def settled(self, ended: Sequence[tuple[Cell, CellRecord]], between: Sequence[Footprint]) -> None:
+            """These cells have ended, and this was used while none ran; each is told once."""
+
+        def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
+            """The counters now, and the cells that run."""
+
 
 log = logging.getLogger("jupyter_carbon")
 
@@ -68,10 +85,14 @@ by not waiting: every finished cell is in the journal since its own end."""
 class Cell:
     """A run that is being metered, or has been: its window and status are there once it has ended.
 
-    `owner` is the shell's hooks, or None for a block; `told` the context that the journal knows it by.
+    `owner` is the shell's hooks, or None for a block; `told` the context that the journal knows it by.  `intensity` is
+    that of its own hour, as far as it was known when the cell ended.
     """
 
-    __slots__ = ("owner", "region", "run", "running", "status", "thread", "told", "window")
+    __slots__ = (
+        "client", "course", "growth", "intensity", "owner", "region", "run", "running", "status", "thread", "told",
+        "window",
+    )  # fmt: skip
 
     def __init__(self, run: CellRun, region: str | None, owner: object) -> None:
         self.run, self.region, self.owner = run, region, owner
@@ -79,6 +100,11 @@ class Cell:
         self.told: Context | None = None
         self.window: Window | None = None
         self.status: Status = "ok"
+        self.growth = Growth(run.started_at)
+        self.intensity: CarbonIntensity | None = None
+        self.course: Course = ()
+        self.client: str | None = None
+        """Which page or client asked for the run (`header.session` of its request)."""
 
 
 class Session:
@@ -96,7 +122,8 @@ class Session:
         with cls._opening:
             last = cls._current
             if last is None or last.closed:
-                cls._current = last = cls(settings or Carbon(), recording=last is None or last.is_of_this_process)
+                forked = last is not None and not last.is_of_this_process
+                cls._current = last = cls(settings or Carbon(), recording=not forked, forked=forked)
                 if settings is None:  # a script: no line of ours at its begin speaks of notes
                     last._unsaid += last.warnings
             elif settings is not None and settings is not last.settings:
@@ -112,6 +139,32 @@ class Session:
         settings.fill_from(os.environ)
         return _ledger_path(settings)
 
+    @classmethod
+    def place_of_process(cls) -> regions.Region:
+        """Where this process takes its electricity, by its settings or as far as the machine knows."""
+        if cls._current is not None:
+            return cls._current._place(None)[0]
+        settings = Carbon()
+        settings.fill_from(os.environ)
+        return regions.resolve(settings.region) if settings.region else regions.guess()
+
+    @classmethod
+    def live_of_process(cls) -> Live:
+        """What is known of grids in this process: the session's, or one by the settings it would have."""
+        if cls._current is not None and not cls._current.closed:
+            return cls._current.hours.live
+        from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (when somebody asks)
+
+        settings = Carbon()
+        settings.fill_from(os.environ)
+        return Live(
+            _grid_folder(_ledger_path(settings)),
+            os.environ,
+            enabled=settings.live,
+            provider=settings.provider,
+            area=settings.area,
+        )
+
     def __init__(
         self,
         settings: Carbon,
@@ -119,26 +172,38 @@ class Session:
         root: Path = Path("/"),
         environ: Mapping[str, str] = os.environ,
         recording: bool = True,
+        forked: bool = False,
+        fetch: Fetch | None = None,
     ) -> None:
-        """Find the sources, the place and the ledger.  With `recording` off nothing is written (`doctor`)."""
+        """Find the sources, the place and the ledger.  With `recording` off nothing is written (`doctor`, and a child
+        that was `forked` from a process that is metered).
+
+        `fetch` asks a live grid source; without it, over the network.
+        """
         self.settings = settings
         self.warnings: list[str] = list(settings.fill_from(environ))
         self.id = run_id()
         self.closed = False
         self.boundary = Boundary()
+        self._unforkable = Unforkable()
         self.notebook = environ.get("JPY_SESSION_NAME")
         self._root, self._environ, self._pid = root, environ, os.getpid()
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
         self._account: Account | None = None
         self._neighbours: Neighbours | None = None
-        self._sessions_here, self._inside_another = 1, False
+        self._forked = forked
+        self._sessions_here, self._inside_another = 1, forked
         self._contexts: dict[str | None, Context] = {}
+        self._fetch = fetch
+        self.hours = Hours(self._make_live, lambda region: self._place(region)[0])
         self._refused_regions: dict[str, str] = {}
         self._stale = False
         self._lock = threading.RLock()  # re-entrant: a signal may land on a thread that holds it
         self._settling = threading.Lock()
         self._unsaid: list[str] = []
+        self._watcher: Watcher | None = None
+        self._comes: Callable[[], Watcher] | None = None
         self._recording, self._no_journal = recording, None if recording else "nothing is recorded here"
 
         self._found_host = Host.detect(root, environ)
@@ -156,7 +221,7 @@ class Session:
             self._tick,
             self._has_work,
             first=self._warm_up,
-            woken=self._look_around,
+            woken=self._woken,
             last=self._finish,
             pause=self.meter.watch,
             boundary=self.boundary,
@@ -213,6 +278,11 @@ class Session:
         """Whether a cell is being metered now."""
         return bool(self._running)
 
+    @property
+    def open_cells(self) -> tuple[Cell, ...]:
+        """The cells that are being metered now."""
+        return tuple(self._running)
+
     def notebook_cell(self) -> Cell | None:
         """The notebook's cell that is being metered now, if one is."""
         return next((cell for cell in self._running if cell.owner is not None), None)
@@ -223,6 +293,8 @@ class Session:
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
+            if self._watcher is not None and cell.window is not None and cell.window.duration_s > self._ticker.period_s:
+                self._ticker.hurry()  # somebody waits for the number of a cell that took its time
         except Exception:  # a fault of ours costs this cell its row, and no cell after it
             if cell in self._running:
                 self._running.remove(cell)
@@ -236,6 +308,8 @@ class Session:
             flags += ("begun-late",)
         if self.gpus_found:
             flags += synchronise(sys.modules)
+        if self.hours.clock_is_wrong(cell.region):
+            flags += ("clock-wrong",)
         window = self.meter.end(cell.running)
         if flags:
             window = replace(window, flags=window.flags + flags)
@@ -246,15 +320,23 @@ class Session:
             if cell not in self._running or cell.window is None:
                 return
             self._tell_begin(cell, self.context(cell.region))
+            cell.intensity, cell.course = self._hour_of(cell, cell.window)
             if self._journal is not None:
                 try:
-                    self._journal.end(cell.run.id, cell.window, cell.status)
+                    self._journal.end(cell.run.id, cell.window, cell.status, cell.intensity, cell.course)
                 except LedgerError as err:
                     self._warn(err)
             self._running.remove(cell)
         self._ended.append(cell)
         if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
             self.account()
+
+    def _hour_of(self, cell: Cell, window: Window) -> tuple[CarbonIntensity | None, Course]:
+        if not self.hours.knows(cell.region):
+            return None, ()
+        elapsed_s = window.duration_s if window.elapsed_s is None else window.elapsed_s
+        course = cell.growth.course(window, cell.told or self.context(cell.region))
+        return self.hours.of(cell.region, cell.run.started_at, elapsed_s, course), course
 
     def end_lost(self, owner: object, status: Status = "interrupted") -> None:
         """End what `owner` has begun on this thread and did not end: an interrupt that lands in a hook is swallowed
@@ -290,8 +372,16 @@ class Session:
         """The record of a cell that has ended, or of one that runs up to its last tick."""
         from jupyter_carbon.footprint import record  # noqa: PLC0415  (`_warm_up`)
 
-        window = cell.window or self.meter.so_far(cell.running)
-        return record(cell.run, window, cell.status, cell.told or self.context(cell.region))
+        window, intensity, course = cell.window, cell.intensity, cell.course
+        if window is None:
+            window = self.meter.so_far(cell.running)
+            intensity, course = self._hour_of(cell, window)
+        context = cell.told or self.context(cell.region)
+        return record(cell.run, window, cell.status, context, intensity, course)
+
+    def intensity(self, region: str | None = None) -> CarbonIntensity:
+        """What the electricity carries now, as far as it is known in memory."""
+        return self.hours.of(region, time.time(), 0.0) or self.context(region).intensity
 
     def account(self) -> Account:
         """What this session has cost up to now."""
@@ -302,9 +392,26 @@ class Session:
                 self._account = Account()
             ended = []
             while self._ended:
-                ended.append(self.record_of(self._ended.popleft()))
-            self._account.settle(ended, self.meter, self.context())
+                cell = self._ended.popleft()
+                ended.append((cell, self.record_of(cell)))
+            between = self._account.settle([record for _, record in ended], self.meter, self.context())
+            if self._watcher is not None:
+                self._watcher.settled(ended, between)
             return self._account
+
+    def watch(self, comes: Callable[[], Watcher]) -> None:
+        """From now on somebody looks; `comes` is called on the ticker's thread, where its imports delay no cell."""
+        self._comes = comes
+        self._ticker.hurry()
+
+    def tick_every(self, period_s: float) -> None:
+        """How often a running cell is looked at."""
+        self._ticker.period_s = period_s
+
+    def _let_in(self) -> None:
+        if self._comes is not None:
+            self._watcher, self._comes = self._comes(), None
+            self._watcher.ticked(self.meter.tick(), self.open_cells)
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
@@ -340,6 +447,7 @@ class Session:
     def reconfigure(self) -> None:
         """The settings have changed: the next cell is told by the new ones."""
         self._stale = True
+        self.hours.forget()
         self._retell()
 
     def _retell(self) -> None:
@@ -390,30 +498,42 @@ class Session:
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended)
+        return bool(self._running or self._ended or self._comes)
+
+    def _woken(self) -> None:
+        self._look_around()
+        self._let_in()
 
     def _tick(self) -> None:
         """Each second while a cell runs; once more when none does, to settle and hand over."""
         if self.closed:
             return
         self._look_around()
+        self.hours.look(tuple(self._contexts))
+        self._let_in()
+        reading = self.meter.tick() if self._running or self._watcher is not None else None
         if self._running:
-            self.meter.tick()
             for cell in tuple(self._running):
                 self._checkpoint(cell)
-            if len(self._ended) >= SETTLE_FROM:
+            if len(self._ended) >= (SETTLE_FROM if self._watcher is None else 1):
                 self.account()
         else:
             self.account()
-            self._hand_over()
+            with self._unforkable:
+                self._hand_over()
+        if self._watcher is not None and reading is not None:
+            self._watcher.ticked(reading, self.open_cells)
 
     def _checkpoint(self, cell: Cell) -> None:
         with self._lock:
             if cell.window is not None or cell.running.began is None or self._journal is None:
                 return
             self._tell_begin(cell, self.context(cell.region))
+            window = self.meter.so_far(cell.running)
+            if self.hours.knows(cell.region):
+                cell.growth.tick(window, self.context(cell.region))
             try:
-                self._journal.checkpoint(cell.run.id, self.meter.so_far(cell.running))
+                self._journal.checkpoint(cell.run.id, window, *self._hour_of(cell, window))
             except LedgerError as err:
                 self._warn(err)
 
@@ -441,6 +561,7 @@ class Session:
 
                 self._ledger = Ledger.open(self.ledger_path)
             self._ledger.drain(self._journal)
+            self.hours.settle(self.account(), self._ledger)
             if self._ledger.notice is not None:  # it was damaged, and has been begun anew
                 self._warn(LedgerError(self._ledger.notice))
         except LedgerError as err:
@@ -449,20 +570,49 @@ class Session:
     def _warm_up(self) -> None:
         """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
         try:
-            self._look_around()
-            self.account()
-            for name in GPU_SOURCES:  # one by one: a machine may have cards of two makers
-                sources, refusals = detect(self.host, (name,))
+            with self._unforkable:
+                self._look_around()
+                self.account()
+                self.hours.look(tuple(self._contexts))
+            # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
+            # parent has begun may never answer, and where the parent counts what is used anyway.
+            for name in () if self._forked else GPU_SOURCES:
+                with self._unforkable:
+                    sources, refusals = detect(self.host, (name,))
                 self.refusals += refusals
                 for source in sources:
                     self.meter.add_gpus(cast("GpuSource", source))
                     self.gpus_found = True
             if self.gpus_found:
                 self._retell()
+            self._let_in()
         finally:
             self._warm.set()
         if self.gpus_found:
             self._ticker.pause()  # a cell that begins now finds known when the counters move
+
+    def _make_live(self) -> Live:
+        from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (on the ticker's thread, for a named place)
+
+        return Live(
+            _grid_folder(self.ledger_path),
+            self._environ,
+            enabled=self.settings.live and self._recording,
+            provider=self.settings.provider,
+            area=self.settings.area,
+            fetch=self._fetch,
+            on_news=self._on_grid_news,
+            guard=self.boundary.run,
+        )
+
+    def _on_grid_news(self) -> None:
+        """On the refresher's thread: the cells of these hours may be settled, though the ticker sleeps."""
+        self.hours.has_news()
+        if self._ledger is not None and not self._running:
+            try:
+                self.hours.settle(self.account(), self._ledger)
+            except LedgerError as err:
+                self._warn(err)
 
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Whether all drivers have answered within `timeout_s`; never asked on a cell's path."""
@@ -540,6 +690,14 @@ class Session:
 
 def _ledger_path(settings: Carbon) -> Path:
     return Path(settings.ledger).expanduser() if settings.ledger else default_path()
+
+
+def _grid_folder(ledger: Path) -> Path:
+    """Where live sources' answers lie: beside the ledger, as its journals do."""
+    try:
+        return locate(ledger).with_suffix(".grid")
+    except LedgerError:  # at a URL
+        return default_path().with_suffix(".grid")
 
 
 def _close(ours: weakref.ref[Session]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from traitlets import Bool, Enum, Float, TraitError, Unicode, validate
 from traitlets.config import Config, Configurable
 
+from jupyter_carbon.grid import PROVIDERS
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.ledger import place
 from jupyter_carbon.model import LedgerError, UnknownRegion
@@ -55,6 +56,16 @@ class Carbon(Configurable):
     ).tag(config=True)
     tdp_w = _Number(
         None, allow_none=True, min=1.0, max=2000.0, help="Rated watts of all CPUs together; empty: from the tables."
+    ).tag(config=True)
+
+    live = Bool(True, help="Ask the source of a region that you named what it carries now, in the background.").tag(
+        config=True
+    )
+    provider = Enum(["", *PROVIDERS], "", help="The live source to ask; empty: the first that serves the region.").tag(
+        config=True
+    )
+    area = Unicode(
+        "", help="A part of the region in the source's words (a British postcode): sent to it, never written."
     ).tag(config=True)
 
     @validate("region")

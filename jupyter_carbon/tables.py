@@ -20,8 +20,7 @@ Row = dict[str, str]
 
 def folder() -> Path:
     """The folder of the tables: beside the package in a wheel, one floor up in a checkout."""
-    beside = Path(__file__).parent / "data"
-    return beside if beside.is_dir() else Path(__file__).parents[1] / "data"
+    return Path(_folder())
 
 
 def rows(name: str, *, data: Path | None = None) -> Iterator[Row]:
@@ -71,8 +70,14 @@ def _by_part_of_key(name: str, part: str, data: Path | None) -> Iterator[tuple[s
             at = text.find(needle, max(at + 1, text.find(b"\n", at)))
 
 
+def _folder() -> str:
+    package = os.path.dirname(__file__)
+    beside = f"{package}/data"
+    return beside if os.path.isdir(beside) else f"{os.path.dirname(package)}/data"
+
+
 def _files(name: str, data: Path | None) -> list[str]:
-    root = str(folder() if data is None else data)
+    root = data or _folder()
     found = [path for path in (f"{root}/{name}.csv", f"{root}/sharealike/{name}.csv") if os.path.isfile(path)]
     if not found:
         raise FileNotFoundError(f"no table {name!r} in {root}")

@@ -210,4 +210,5 @@ def clean_env(folder: Path) -> dict[str, str]:
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "TZ": "UTC",
+        "JUPYTER_CARBON_LIVE": "0",  # no test asks the world
     }

@@ -298,7 +298,7 @@ def test_a_block_in_a_forked_child_has_a_record_that_says_whose_it_is_and_no_row
             time.sleep(0.2)
             with jc.measure("child again") as cell:
                 burn(0.1)
-            told = [cell.record.footprint.energy_j.likely > 0]
+            told = [cell.record.footprint.energy_j.likely > 0, "inside-another" in cell.record.flags]
             Path = __import__("pathlib").Path
             Path({str(tmp_path / "child")!r}).write_text(json.dumps(told))
             os._exit(0)
@@ -306,8 +306,29 @@ def test_a_block_in_a_forked_child_has_a_record_that_says_whose_it_is_and_no_row
     print(json.dumps(status))
     """)
     assert status == 0
-    assert json.loads((tmp_path / "child").read_text()) == [True]
+    assert json.loads((tmp_path / "child").read_text()) == [True, True]
     assert rows() == [("parent", "ok")]
+
+
+def test_a_fork_while_our_thread_imports_leaves_the_child_no_half_of_a_module(run):
+    """The ticker's thread imports for some 10 ms after the first block: children are forked all along."""
+    statuses = run("""
+    with jc.measure("first"): pass
+    pids = []
+    for _ in range(40):
+        pid = os.fork()
+        if pid == 0:
+            import sqlite3
+            from jupyter_carbon.account import Account
+            from jupyter_carbon.power.nvml import Nvml
+            from jupyter_carbon.power.amd_gpu import AmdGpu
+            sqlite3.connect(":memory:").close()
+            os._exit(0)
+        pids.append(pid)
+        time.sleep(0.0005)
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]))
+    """)
+    assert statuses == [0] * 40
 
 
 def test_pools_of_forked_workers_work_as_ever(run, rows):

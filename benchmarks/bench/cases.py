@@ -58,9 +58,16 @@ def _processors() -> Iterator[Case]:
     yield Case("bursts", "150 W for 5 ms in every 20", "cpu", package(bursts(20, 150, high_s=0.005, low_s=0.015)))
     yield Case("one second", "a cell of 1 s at its own 140 W", "cpu", package(_cell(15, 140, 1.0)), cells=((1.0, 0.0),))
     twins = Zone("intel-rapl-mmio:0", "package-0", constant(60.0))
-    yield Case("twins", "psys around it, the package again as MMIO", "cpu", (
-        *flat, Zone("intel-rapl:1", "psys", constant(85.0)), twins,
-    ))
+    yield Case(
+        "twins",
+        "psys around it, the package again as MMIO",
+        "cpu",
+        (
+            *flat,
+            Zone("intel-rapl:1", "psys", constant(85.0)),
+            twins,
+        ),
+    )
     sockets = (
         Zone("intel-rapl:0", "package-0", constant(90.0)),
         Zone("intel-rapl:0:0", "dram", constant(8.0), DRAM_MAX_UJ),
@@ -95,11 +102,27 @@ def _short() -> Iterator[Case]:
     dice = random.Random(6)
     for name, seconds in (("1 ms", [0.001] * SHORT), ("5 ms", [0.005] * SHORT)):
         cells = tuple((s, 0.0005 + 0.002 * dice.random()) for s in seconds)
-        yield Case(f"1,000 cells of {name}", "and 0.5 to 2.5 ms between them", "cpu", profile, cells=cells, spin=True,
-                   limit=2.0, skip=("carbontracker",))
+        yield Case(
+            f"1,000 cells of {name}",
+            "and 0.5 to 2.5 ms between them",
+            "cpu",
+            profile,
+            cells=cells,
+            spin=True,
+            limit=2.0,
+            skip=("carbontracker",),
+        )
     cells = tuple((0.001 * 50 ** dice.random(), 0.001) for _ in range(SHORT))
-    yield Case("1,000 cells of 1 to 50 ms", "and 1 ms between them", "cpu", profile, cells=cells, spin=True, limit=2.0,
-               skip=("carbontracker",))
+    yield Case(
+        "1,000 cells of 1 to 50 ms",
+        "and 1 ms between them",
+        "cpu",
+        profile,
+        cells=cells,
+        spin=True,
+        limit=2.0,
+        skip=("carbontracker",),
+    )
 
 
 def _troubled() -> Iterator[Case]:
@@ -117,13 +140,23 @@ def _troubled() -> Iterator[Case]:
     yield case("jumps", "10 kJ more from one read to the next", Trouble("jump", middle, j=10_000.0))
     yield case("goes back", "starts again from 0, far from its range", Trouble("reset", middle))
     unknown = _with(package(constant(60.0)), max_uj=None, troubles=(Trouble("reset", middle),))
-    yield Case("goes back, range unknown", "the same where no range is told", "cpu", unknown, must_flag=True, limit=None)
+    yield Case(
+        "goes back, range unknown", "the same where no range is told", "cpu", unknown, must_flag=True, limit=None
+    )
     lost = _with(package(constant(60.0)), troubles=(Trouble("lost", middle),))
     yield Case("permission lost", "closed to users in the middle", "cpu", lost, limit=None)
 
 
 def _cards() -> Iterator[Case]:
-    def case(name: str, says: str, profile: Profile, *, limit: float | None = 1.0, cells: tuple[tuple[float, float], ...] = ((3.0, 0.0),), **options: str) -> Case:
+    def case(
+        name: str,
+        says: str,
+        profile: Profile,
+        *,
+        limit: float | None = 1.0,
+        cells: tuple[tuple[float, float], ...] = ((3.0, 0.0),),
+        **options: str,
+    ) -> Case:
         return Case(name, says, "gpu", gpus=(Gpu(profile, options),), cells=cells, limit=limit)
 
     flat = constant(250.0)
@@ -139,9 +172,17 @@ def _cards() -> Iterator[Case]:
     yield Case("two GPUs", "one works, one rests", "gpu", gpus=two, limit=1.0)
     gauge = {"NO_COUNTER": "1"}
     yield case("gauge, constant", "no counter; 250 W", flat, limit=3.0, **gauge)
-    yield case("gauge, work", "no counter; power of the moment", _cell(30, 300, 3.0), limit=3.0, CAPABILITY="6.1", **gauge)
-    yield case("gauge, square", "no counter; 60 and 280 W, 0.43 s each", square(60, 280, 0.43), limit=3.0,
-               CAPABILITY="6.1", **gauge)
+    yield case(
+        "gauge, work", "no counter; power of the moment", _cell(30, 300, 3.0), limit=3.0, CAPABILITY="6.1", **gauge
+    )
+    yield case(
+        "gauge, square",
+        "no counter; 60 and 280 W, 0.43 s each",
+        square(60, 280, 0.43),
+        limit=3.0,
+        CAPABILITY="6.1",
+        **gauge,
+    )
     mean = {**gauge, "GAUGE_MEAN_S": "1"}
     yield case("mean gauge, work", "no counter; mean power of 1 s", _cell(30, 300, 3.0), limit=3.0, **mean)
     yield case("mean gauge, square", "no counter; mean power of 1 s", square(60, 280, 0.43), limit=3.0, **mean)
@@ -149,7 +190,9 @@ def _cards() -> Iterator[Case]:
     reset = case("GPU reset", "its counter starts again in the cell", flat, limit=None, RESET_AT_S=str(LEAD_S + 1.3))
     yield replace(reset, must_flag=True)
     middle = LEAD_S + 1.3
-    failing = case("GPU reads fail", "for 0.6 s in the middle", flat, limit=None, FAIL=f"energy:15:{middle}:{middle + 0.6}")
+    failing = case(
+        "GPU reads fail", "for 0.6 s in the middle", flat, limit=None, FAIL=f"energy:15:{middle}:{middle + 0.6}"
+    )
     yield replace(failing, must_flag=True)
     dice = random.Random(7)
     cells = tuple((0.01, 0.001 + 0.004 * dice.random()) for _ in range(SHORT))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import subprocess
 import sys
@@ -112,9 +111,9 @@ class Bench:
 
     def run(self, case: Case) -> dict[str, Result]:
         """One case; a meter that was held up, or was late, is asked again."""
-        results: dict[str, Result] = {
-            name: Result(name, why_not=why) for name, why in self.absent.items()
-        } | {name: Result(name, why_not="no window for cells this short") for name in case.skip}
+        results: dict[str, Result] = {name: Result(name, why_not=why) for name, why in self.absent.items()} | {
+            name: Result(name, why_not="no window for cells this short") for name in case.skip
+        }
         lead_s = LEAD_S
         waiting = [name for name in self.processes if name not in case.skip]
         for attempt in range(1, TRIES + 1):
@@ -136,7 +135,13 @@ class Bench:
         spec = self.folder / "spec.json"
         spec.write_text(json.dumps({"folder": str(self.powercap), "t0_s": t0_s, "zones": to_json(case.zones)}))
         environ = {**self._gpus(case, t0_s), **case.environ}
-        question = {"open_s": t0_s + 0.1, "start_s": t0_s + LEAD_S, "cells": case.cells, "spin": case.spin, "environ": environ}
+        question = {
+            "open_s": t0_s + 0.1,
+            "start_s": t0_s + LEAD_S,
+            "cells": case.cells,
+            "spin": case.spin,
+            "environ": environ,
+        }
         driver = subprocess.Popen(
             [sys.executable, str(HERE / "drive.py"), str(spec)], stdout=subprocess.PIPE, text=True
         )

@@ -45,9 +45,7 @@ def build(folder: Path, zones: tuple[Zone, ...]) -> None:
 
 
 def to_json(zones: tuple[Zone, ...]) -> list[dict[str, Any]]:
-    return [
-        {**vars(z), "profile": z.profile.text, "troubles": [vars(t) for t in z.troubles]} for z in zones
-    ]
+    return [{**vars(z), "profile": z.profile.text, "troubles": [vars(t) for t in z.troubles]} for z in zones]
 
 
 def _text(uj: int) -> bytes:

@@ -140,13 +140,13 @@ def _provider(root: Path, environ: Mapping[str, str]) -> Provider | None:
 
 
 def _firmware(root: Path, name: str) -> str:
-    return next((text for folder in DMI if (text := _read(root / folder / name))), "")
+    return next((text for folder in DMI if (text := _read(f"{root}/{folder}/{name}"))), "")
 
 
 def _cloud_regions(provider: Provider, root: Path, environ: Mapping[str, str]) -> list[str]:
     """The codes that the instance gives for its own region, the surest first."""
     codes = [_instance_data(root).get("region", "")]
-    names = _read(root / "etc/resolv.conf") + " " + _read(root / "etc/hostname")
+    names = _read(f"{root}/etc/resolv.conf") + " " + _read(f"{root}/etc/hostname")
     if provider == "aws":  # a private zone's default domain: eu-west-3.compute.internal, and in the oldest region
         codes += re.findall(r"\b([a-z]{2}(?:-[a-z]+)+-\d)\.compute\.internal\b", names)
         codes += ["us-east-1"] * bool(re.search(r"(?<![\w.])(?:[\w-]+\.)?ec2\.internal\b", names))
@@ -159,7 +159,7 @@ def _cloud_regions(provider: Provider, root: Path, environ: Mapping[str, str]) -
 def _instance_data(root: Path) -> dict[str, str]:
     """cloud-init's standard keys, those that are words."""
     try:
-        content = json.loads(_read(root / INSTANCE_DATA) or "{}")
+        content = json.loads(_read(f"{root}/{INSTANCE_DATA}") or "{}")
     except ValueError:
         return {}
     standard = content.get("v1") if isinstance(content, dict) else None
@@ -170,9 +170,8 @@ def _instance_data(root: Path) -> dict[str, str]:
 
 def _time_zone(root: Path, environ: Mapping[str, str]) -> str | None:
     """The name of the machine's time zone ("Europe/Paris"), if it has one that is a place's."""
-    link = root / "etc/localtime"
     named = environ.get("TZ", "").lstrip(":")
-    for name in (named, _read(root / "etc/timezone"), _target(link)):
+    for name in (named, _read(f"{root}/etc/timezone"), _target(f"{root}/etc/localtime")):
         name = name.split("zoneinfo/")[-1]
         if name and not name.startswith(("/", "Etc/")) and name not in ("UTC", "UCT", "GMT", "Zulu", "Universal"):
             return name
@@ -181,16 +180,17 @@ def _time_zone(root: Path, environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _target(link: Path) -> str:
+def _target(link: str) -> str:
     try:
         return os.readlink(link)
     except OSError:
         return ""
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     """A small file's text; nothing where it is not ours to read."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
+        with open(path, "rb", buffering=0) as file:
+            return file.read().decode("utf-8", "replace").strip()
     except OSError:
         return ""

@@ -12,6 +12,8 @@ from pathlib import Path
 from jupyter_carbon.ledger import place
 from jupyter_carbon.ledger.journal import Journal
 from jupyter_carbon.ledger.replay import Counted, Replay, Story, is_over, tell, told
+from jupyter_carbon.ledger.rollup import Found, with_records
+from jupyter_carbon.ledger.rows import Surer
 from jupyter_carbon.ledger.sqlite import PAGE, Busy, Corrupt, Store
 from jupyter_carbon.model import CellRecord, LedgerError
 
@@ -62,6 +64,11 @@ class Ledger:
         """Move the journals of dead sessions into SQLite and delete them; how many rows were new."""
         with self._lock:
             return self._at_once(self._sweep)
+
+    def settle(self, since_s: float, region: str, surer: Surer) -> int:
+        """Tell stored runs of a region with surer intensities; how many changed.  0 when another kernel is writing."""
+        with self._lock:
+            return self._at_once(lambda: self._store.settle(since_s, region, surer))
 
     def _at_once(self, work: Callable[[], int]) -> int:
         try:
@@ -130,6 +137,26 @@ class Ledger:
         """
         since_s = None if since is None else since.timestamp()
         # The journals first: what is moved from there while we read is met in SQLite, and left out here.
+        journalled = self._journalled(since_s, notebook)
+        by_time = sorted(journalled.values(), key=lambda counted: counted.run.started_at)
+        stored = (record for record in self._stored(since_s, notebook) if record.run.id not in journalled)
+        return heapq.merge(told(by_time), stored, key=lambda record: record.run.started_at)
+
+    def roll_up(self, edges_s: Sequence[float], here: str | None = None) -> Found:
+        """What was used since the first of these moments, by kind of intensity: in each slot that begins with one of
+        them, and by notebook.  `here` is a notebook whose part of each slot is told apart.
+        """
+        journalled = self._journalled(edges_s[0], None)
+        try:
+            stored = self._store.roll_up(edges_s, here)
+        except Corrupt:
+            if self._store.move_aside() is None:
+                raise
+            stored = {}
+        return with_records(stored, told(journalled.values()), edges_s, here)
+
+    def _journalled(self, since_s: float | None, notebook: str | None) -> dict[str, Counted]:
+        """The runs that stand in journals only."""
         ended: dict[str, Counted] = {}
         crashed: dict[str, Counted] = {}
         for _, story in self._each_journal(lambda path, far: tell(path, far=far)):
@@ -142,9 +169,7 @@ class Ledger:
         }
         for run_id in self._known(journalled):
             del journalled[run_id]
-        by_time = sorted(journalled.values(), key=lambda counted: counted.run.started_at)
-        stored = (record for record in self._stored(since_s, notebook) if record.run.id not in journalled)
-        return heapq.merge(told(by_time), stored, key=lambda record: record.run.started_at)
+        return journalled
 
     def _known(self, run_ids: Iterable[str]) -> set[str]:
         try:

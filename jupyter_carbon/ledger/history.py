@@ -24,6 +24,7 @@ COLUMNS: tuple[str, ...] = (
     *(f"{name}{end}" for name in INTERVALS[:-2] for end in ("", "_low", "_high")),
     *(f"{component}_energy_j" for component in COMPONENTS),
     "quality", "pue", "pue_low", "pue_high", "gco2e_per_kwh", "gco2e_per_kwh_low", "gco2e_per_kwh_high",
+    "yearly_gco2e", "yearly_gco2e_low", "yearly_gco2e_high", "first_gco2e", "first_gco2e_low", "first_gco2e_high",
     "region", "intensity_basis", "intensity_method", "intensity_status", "intensity_source", "intensity_year",
     "source_sha1", "flags",
 )  # fmt: skip
@@ -40,6 +41,10 @@ def row(record: CellRecord) -> dict[str, Any]:
     flat = {name: told.get(name) for name in COLUMNS}
     intervals = (*(getattr(record.footprint, name) for name in INTERVALS[:-2]), record.pue, intensity.gco2e_per_kwh)
     for name, interval in zip(INTERVALS, intervals, strict=True):
+        if interval is not None:
+            flat |= {name: interval.likely, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    for name, interval in (("yearly_gco2e", record.yearly_gco2e), ("first_gco2e", record.first_gco2e)):
+        flat[name] = None
         if interval is not None:
             flat |= {name: interval.likely, f"{name}_low": interval.low, f"{name}_high": interval.high}
     for component in COMPONENTS:
@@ -62,7 +67,8 @@ def frame(records: Iterable[CellRecord]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (0.7 s, and only whoever asks for a frame needs it)
 
     table: pd.DataFrame = pd.DataFrame([row(record) for record in records], columns=list(COLUMNS))
-    numbers = [name for name in COLUMNS if name.startswith(INTERVALS) or name.endswith(("_energy_j", "_s"))]
+    beside = ("yearly_gco2e", "first_gco2e")
+    numbers = [n for n in COLUMNS if n.startswith((*INTERVALS, *beside)) or n.endswith(("_energy_j", "_s"))]
     kinds: dict[str, Any] = {**dict.fromkeys(numbers, "float64"), "execution_count": "Int64", "intensity_year": "Int64"}
     table = table.astype(kinds).assign(started_at=pd.to_datetime(table["started_at"], utc=True))
     return table

@@ -9,8 +9,8 @@ JSON lines, each a list that begins with its kind:
 ``["begin", id, context, cell, notebook, label, execution_count, started_at, sha1]``
     alone, it is a cell that was killed in its first second.
 ``["checkpoint" | "end", id, status, [duration_s, tree_cpu_s, machine_busy_s, joules by domain ...],
-[idle_w, recent_w, j_per_cpu_s, gpu_presence], gpu_busy_s, elapsed_s, flags, [edge_s, filled_s]]``
-    the counts so far, or of the whole run; the last item only where there is something to say.
+[idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s], gpu_busy_s, elapsed_s, flags, {intensity}, [[second, share] ...]]``
+    the counts so far, or of the whole run; the last two only where more than the year is known of its hour.
 ``["moved"]``, ``["closed"]``
     the last line of a file that grew too long, whose open runs go on in the next; and of a session that ended in order.
 
@@ -26,12 +26,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 
 from jupyter_carbon.ledger import liveness, place
 from jupyter_carbon.ledger.liveness import Writer
-from jupyter_carbon.model import CellRun, Context, Domain, LedgerError, Status, Window
+from jupyter_carbon.model import CarbonIntensity, CellRun, Context, Domain, LedgerError, Status, Window
 from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ LARGEST_BYTES = 1 << 20
 MOST_WAITING = 1000
 """Runs kept in memory while the disk takes none (2 to 3 kB each): then the oldest is lost."""
 
+Course = tuple[tuple[float, float], ...]
+
+_quoted = json.encoder.encode_basestring_ascii  # what `_json` does with a text, without its ways to get there
 _json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII only: a line can be cut nowhere inside a character
 
 
@@ -101,6 +105,8 @@ class Journal:
         self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
         self._learned: tuple[Mapping[str, object], ...] = ()
         self._learned_json = ""
+        self._intensity: CarbonIntensity | None = None
+        self._intensity_json = ""
         self._next_number = 0
 
     @classmethod
@@ -139,7 +145,7 @@ class Journal:
         if known is None:
             raise ValueError("a journal is told its context before its first run")
         text = (
-            f'["begin",{_json(run.id)},{known.number},{_text(run.cell_id)},{_text(run.notebook)},{_text(run.label)},'
+            f'["begin",{_quoted(run.id)},{known.number},{_text(run.cell_id)},{_text(run.notebook)},{_text(run.label)},'
             f"{'null' if run.execution_count is None else run.execution_count},{run.started_at:.6f},"
             f"{_text(run.source_sha1)}]\n"
         )
@@ -151,18 +157,27 @@ class Journal:
                 self._written.add(known.number)
             self._append(line)
 
-    def end(self, run_id: str, window: Window, status: Status) -> None:
-        """A run ended; KeyError for one that never began."""
+    def end(
+        self,
+        run_id: str,
+        window: Window,
+        status: Status,
+        intensity: CarbonIntensity | None = None,
+        course: Course = (),
+    ) -> None:
+        """A run ended; KeyError for one that never began.  `intensity` is that of its own time, if it is known."""
         if os.getpid() != self._pid:
             return
         with self._lock:
             run = self._open.pop(run_id)
-            line = self._line("end", run_id, status, window, run.known)
+            line = self._line("end", run_id, status, window, run.known, self._grid(intensity, course))
             self._append(line, run)
 
     # --- on the ticker's thread -------------------------------------------------------------------------------
 
-    def checkpoint(self, run_id: str, window: Window) -> None:
+    def checkpoint(
+        self, run_id: str, window: Window, intensity: CarbonIntensity | None = None, course: Course = ()
+    ) -> None:
         """What an open run has cost so far; nothing for a run that has ended meanwhile."""
         self.flush()
         if os.getpid() != self._pid:
@@ -171,7 +186,8 @@ class Journal:
             run = self._open.get(run_id)
             if run is None:
                 return
-            run.checkpoint = self._line("checkpoint", run_id, None, window, run.known)
+            grid = self._grid(intensity, course)
+            run.checkpoint = self._line("checkpoint", run_id, None, window, run.known, grid)
             self._append(run.checkpoint)
 
     def flush(self) -> None:
@@ -222,23 +238,36 @@ class Journal:
 
     # --- how a line is made and written -----------------------------------------------------------------------
 
-    def _line(self, kind: str, run_id: str, status: Status | None, window: Window, known: _Known) -> bytes:
+    def _grid(self, intensity: CarbonIntensity | None, course: Course) -> str:
+        if intensity is None:
+            return ""
+        if intensity is not self._intensity:  # the cells of one slot have one and the same
+            self._intensity, self._intensity_json = intensity, _json(asdict(intensity))
+        return f",{self._intensity_json},{_json(course) if course else '[]'}"
+
+    def _line(self, kind: str, run_id: str, status: Status | None, window: Window, known: _Known, grid: str) -> bytes:
         energy_j = window.energy_j
         numbers: list[float | None] = [window.duration_s, window.tree_cpu_s, window.machine_busy_s]
         if tuple(energy_j) == known.domains:  # by identity: quicker than looking each up
             numbers += energy_j.values()
         else:
             numbers += [energy_j.get(domain) for domain in known.domains]
-        learned = (window.idle_w, window.recent_w, window.j_per_cpu_s, window.gpu_presence)
+        learned = (
+            window.idle_w,
+            window.recent_w,
+            window.j_per_cpu_s,
+            window.gpu_presence,
+            window.edge_s,
+            window.filled_s,
+        )
         if learned != self._learned:
             self._learned = tuple(dict(by_device) for by_device in learned)
             self._learned_json = _json([_finite(by_device) for by_device in learned])
         return (
-            f'["{kind}",{_json(run_id)},{_text(status)},{_numbers(numbers)},{self._learned_json},'
+            f'["{kind}",{_quoted(run_id)},{_text(status)},{_numbers(numbers)},{self._learned_json},'
             f"{_json(window.gpu_busy_s) if window.gpu_busy_s else '{}'},"
-            f"{'null' if window.elapsed_s is None else _json(window.elapsed_s)},"
-            f"{_json(window.flags) if window.flags else '[]'}"
-            f"{',' + _json([window.edge_s, window.filled_s]) if window.edge_s or window.filled_s else ''}]\n"
+            f"{'null' if window.elapsed_s is None else _numbers([window.elapsed_s])[1:-1]},"
+            f"{_json(window.flags) if window.flags else '[]'}{grid}]\n"
         ).encode("ascii")
 
     def _append(self, line: bytes, ended: _Open | None = None) -> None:
@@ -351,7 +380,7 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 
 def _text(value: str | None) -> str:
-    return "null" if value is None else _json(value)
+    return "null" if value is None else _quoted(value)
 
 
 def _numbers(values: list[float | None]) -> str:

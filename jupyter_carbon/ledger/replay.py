@@ -13,7 +13,18 @@ from typing import Any, Literal
 from jupyter_carbon import footprint
 from jupyter_carbon.ledger.journal import CHECKPOINT_S, FORMAT
 from jupyter_carbon.ledger.liveness import Writer, is_dead, lock
-from jupyter_carbon.model import CellRecord, CellRun, Context, Domain, Interval, Share, Status, Window
+from jupyter_carbon.model import (
+    CarbonIntensity,
+    CellRecord,
+    CellRun,
+    Context,
+    Domain,
+    Interval,
+    Share,
+    Status,
+    Window,
+    intensity_from_dict,
+)
 from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
@@ -27,13 +38,15 @@ class Counted:
     window: Window | None
     status: Status
     context: Context
+    intensity: CarbonIntensity | None = None
+    course: tuple[tuple[float, float], ...] = ()
 
     def record(self) -> CellRecord:
         """The row.  Of a run that was killed, the time after its last checkpoint is assumed."""
         if self.status == "crashed":
-            return _crashed(self.run, self.window, self.context)
+            return _crashed(self)
         window = self.window or Window(0.0, {}, 0.0, 0.0)
-        return footprint.record(self.run, window, self.status, self.context)
+        return footprint.record(self.run, window, self.status, self.context, self.intensity, self.course)
 
 
 class Replay:
@@ -116,11 +129,10 @@ class Replay:
         return None
 
     def _with_window(self, fields: list[Any]) -> Counted:
-        run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags, *doubts = fields
+        run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags, *grid = fields
         begun = self._open[run_id]
         duration_s, tree_cpu_s, machine_busy_s, *energy_j = numbers
-        idle_w, recent_w, j_per_cpu_s, gpu_presence = learned
-        edge_s, filled_s = doubts[0] if doubts else ({}, {})
+        idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s = learned
         domains = begun.context.domains
         window = Window(
             duration_s=duration_s,
@@ -137,7 +149,12 @@ class Replay:
             edge_s=edge_s,
             filled_s=filled_s,
         )
-        return replace(begun, window=window, status=status or "ok")
+        counted = replace(begun, window=window, status=status or "ok")
+        if grid:
+            intensity, course = grid
+            course = tuple((at_s, share) for at_s, share in course)
+            counted = replace(counted, intensity=intensity_from_dict(intensity), course=course)
+        return counted
 
 
 @value
@@ -209,14 +226,15 @@ def _clean(text: str | None) -> str | None:
 # --- the seconds nobody saw ---------------------------------------------------------------------------------
 
 
-def _crashed(run: CellRun, window: Window | None, context: Context) -> CellRecord:
+def _crashed(counted: Counted) -> CellRecord:
     """A killed run: its last checkpoint, and the time after it, which was less than the next one's distance.
 
     Half that time is likely, at idle; all of it at the device's limit is the high end.  A run without any checkpoint
     is that alone, and assumed.
     """
-    seen = window or Window(0.0, {}, 0.0, 0.0, flags=("no-checkpoint",))
-    known = footprint.record(run, seen, "crashed", context)
+    context = counted.context
+    seen = counted.window or Window(0.0, {}, 0.0, 0.0, flags=("no-checkpoint",))
+    known = footprint.record(counted.run, seen, "crashed", context, counted.intensity, counted.course)
     by_device = {share.domain.device: share for share in known.shares}
     shares = []
     for domain in context.domains:
@@ -228,7 +246,7 @@ def _crashed(run: CellRun, window: Window | None, context: Context) -> CellRecor
         known,
         duration_s=known.duration_s + unseen_s,
         shares=tuple(shares),
-        footprint=footprint.footprint(shares, seen.duration_s + unseen_s, context),
+        footprint=footprint.footprint(shares, seen.duration_s + unseen_s, replace(context, intensity=known.intensity)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from math import nan
 from typing import Any
@@ -16,9 +16,10 @@ _RUN_COLUMNS = (
     "id, session, cell, notebook, label, execution_count, started_at, source_sha1, duration_s, status, flags, "
     + "intensity, "
     + ", ".join(f"{name}_low, {name}, {name}_high" for name in INTERVALS)
+    + ", yearly, first, course"
 )
 _ADD_RUN = (
-    f"INSERT INTO run ({_RUN_COLUMNS}) VALUES ({', '.join('?' * (12 + 3 * len(INTERVALS)))}) "  # noqa: S608  (our names)
+    f"INSERT INTO run ({_RUN_COLUMNS}) VALUES ({', '.join('?' * (15 + 3 * len(INTERVALS)))}) "  # noqa: S608  (our names)
     "ON CONFLICT (id) DO NOTHING"
 )
 _ADD_SHARE = f"INSERT INTO share VALUES ({', '.join('?' * 13)})"  # noqa: S608  (our names)
@@ -32,7 +33,7 @@ _DOMAIN_COLUMNS = ("component", "device", "source", "quality")
 _PAGE = f"""
     SELECT run.number, run.id, session.text, cell.text, notebook.text, label.text, execution_count, started_at,
         source_sha1, duration_s, status, flags.text, intensity,
-        {", ".join(f"{name}_low, {name}, {name}_high" for name in INTERVALS)}
+        {", ".join(f"{name}_low, {name}, {name}_high" for name in INTERVALS)}, yearly, first, course
     FROM run JOIN word AS session ON session.id = run.session LEFT JOIN word AS cell ON cell.id = run.cell
         LEFT JOIN word AS notebook ON notebook.id = run.notebook LEFT JOIN word AS label ON label.id = run.label
         JOIN word AS flags ON flags.id = run.flags
@@ -41,6 +42,24 @@ _PAGE = f"""
             OR substr(notebook.text, -length(:notebook) - 1) = '/' || :notebook)
     ORDER BY run.started_at, run.number LIMIT :size
 """  # noqa: S608  (our names)
+Course = tuple[tuple[float, float], ...]
+
+Surer = Callable[[CarbonIntensity, float, float, Course], "CarbonIntensity | None"]
+"""What is known better by now of a run: asked with its intensity, begin and end (seconds since the epoch) and course;
+`None`: nothing."""
+
+_UNSETTLED = """
+    SELECT run.number, started_at, duration_s, intensity, yearly, course,
+        facility_energy_kwh_low, facility_energy_kwh, facility_energy_kwh_high
+    FROM run JOIN intensity ON intensity.id = run.intensity JOIN word AS flags ON flags.id = run.flags
+    WHERE run.number > ? AND started_at >= ? AND intensity.region = ? AND intensity.status <> 'actual'
+        AND flags.text NOT LIKE '%"clock-wrong"%'
+    ORDER BY run.number LIMIT ?
+"""
+_SETTLE = """
+    UPDATE run SET operational_gco2e_low = ?, operational_gco2e = ?, operational_gco2e_high = ?, intensity = ?,
+        yearly = ?, first = coalesce(first, ?) WHERE number = ?
+"""
 _SHARES = "SELECT * FROM share WHERE run = ? ORDER BY position"
 
 
@@ -66,8 +85,11 @@ class RowWriter:
                 record.duration_s,
                 record.status,
                 self._word(json.dumps(record.flags)),
-                self._intensity(record.intensity),
+                self.intensity(record.intensity),
                 *chain.from_iterable(map(_ends, intervals)),
+                record.yearly and self.intensity(record.yearly),
+                record.first and self.intensity(record.first),
+                json.dumps(record.course) if record.course else None,
             ),
         )
         if not added.rowcount:
@@ -86,7 +108,8 @@ class RowWriter:
         values = (domain.component, domain.device, domain.source, domain.quality)
         return self._number("domain", _DOMAIN_COLUMNS, values)
 
-    def _intensity(self, it: CarbonIntensity) -> int:
+    def intensity(self, it: CarbonIntensity) -> int:
+        """The number of an intensity, which is stored once."""
         named = (it.region, it.name, it.basis, it.method, it.status, it.source, it.year, it.start, it.end)
         return self._number("intensity", _INTENSITY_COLUMNS, (*_ends(it.gco2e_per_kwh), *named))
 
@@ -123,7 +146,7 @@ class RowReader:
 
     def _record(self, row: tuple[Any, ...]) -> CellRecord:
         number, run_id, session_id, cell_id, notebook, label, execution_count, started_at, source_sha1 = row[:9]
-        duration_s, status, flags, intensity, *ends = row[9:]
+        duration_s, status, flags, intensity, *ends, yearly, first, course = row[9:]
         *footprint, pue = _intervals(ends)
         return CellRecord(
             run=CellRun(run_id, session_id, cell_id, notebook, label, execution_count, started_at, source_sha1),
@@ -132,8 +155,11 @@ class RowReader:
             shares=tuple(self._share(share) for share in self._db.execute(_SHARES, (number,))),
             footprint=Footprint(*map(_known, footprint[:6]), *footprint[6:]),
             pue=_known(pue),
-            intensity=self._intensity(intensity),
+            intensity=self.intensity(intensity),
             flags=tuple(json.loads(flags)),
+            yearly=yearly and self.intensity(yearly),
+            first=first and self.intensity(first),
+            course=_course(course),
         )
 
     def _share(self, row: tuple[Any, ...]) -> Share:
@@ -146,12 +172,39 @@ class RowReader:
         known = Domain(component, device, source, quality, resolution_j)
         return Share(known, energy_j, idle_energy_j, machine_energy_j, resolution_j)
 
-    def _intensity(self, number: int) -> CarbonIntensity:
+    def intensity(self, number: int) -> CarbonIntensity:
+        """The intensity of this number."""
         if number not in self._intensities:
             asked = f"SELECT {', '.join(_INTENSITY_COLUMNS)} FROM intensity WHERE id = ?"  # noqa: S608  (our names)
             low, likely, high, *named = self._db.execute(asked, (number,)).fetchone()
             self._intensities[number] = CarbonIntensity(Interval(low, likely, high), *named)
         return self._intensities[number]
+
+
+class RowSettler:
+    """Tells stored runs with surer intensities, within one transaction; what they were first told with is kept."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db, self._reader, self._writer = db, RowReader(db), RowWriter(db)
+
+    def page(self, after: int, since_s: float, region: str, surer: Surer, size: int) -> tuple[int, int, int]:
+        """Of up to `size` runs behind the number `after`, how many there were, the last one's number, and how many
+        were settled."""
+        rows = self._db.execute(_UNSETTLED, (after, since_s, region, size)).fetchall()
+        changes = []
+        for number, started_at, duration_s, known, yearly, course, low, likely, high in rows:
+            before = self._reader.intensity(known)
+            intensity = surer(before, started_at, started_at + duration_s, _course(course))
+            if intensity is not None:
+                grams = Interval(_or_nan(low), _or_nan(likely), _or_nan(high)) * intensity.gco2e_per_kwh
+                year = known if before.start is None else yearly
+                changes.append((*_ends(grams), self._writer.intensity(intensity), year, known, number))
+        self._db.executemany(_SETTLE, changes)
+        return len(rows), rows[-1][0] if rows else after, len(changes)
+
+
+def _course(text: str | None) -> Course:
+    return tuple((at_s, share) for at_s, share in json.loads(text)) if text else ()
 
 
 def _ends(interval: Interval | None) -> tuple[float | None, float | None, float | None]:

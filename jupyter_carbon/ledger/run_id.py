@@ -11,8 +11,7 @@ def run_id() -> str:
 
     Written here because `uuid.uuid7` comes with Python 3.14 and this one runs on the cell's path.
     """
-    bits = int.from_bytes(os.urandom(10), "big")
-    version_and_12_bits = 0x7000 | (bits & 0xFFF)
-    variant_and_62_bits = 1 << 63 | bits >> 12 & ((1 << 62) - 1)
-    text = f"{time.time_ns() // 1_000_000:012x}{version_and_12_bits:04x}{variant_and_62_bits:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    ms, bits = f"{time.time_ns() // 1_000_000:012x}", os.urandom(10)
+    digits = bits.hex()
+    variant_and_2_bits = "89ab"[bits[-1] & 3]  # the last byte's digits are not used
+    return f"{ms[:8]}-{ms[8:]}-7{digits[:3]}-{variant_and_2_bits}{digits[3:6]}-{digits[6:18]}"

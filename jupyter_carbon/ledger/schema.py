@@ -70,4 +70,27 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             JOIN word AS flags ON flags.id = run.flags JOIN intensity ON intensity.id = run.intensity
         """,
     ),
+    # The hour of a run: its yearly figure, what it was first told with, how its energy grew (JSON, NULL: evenly).
+    (
+        "ALTER TABLE run ADD COLUMN yearly INTEGER REFERENCES intensity",
+        "ALTER TABLE run ADD COLUMN first INTEGER REFERENCES intensity",
+        "ALTER TABLE run ADD COLUMN course TEXT",
+        "DROP VIEW cell_run",
+        """
+        CREATE VIEW cell_run AS
+        SELECT run.id, session.text AS session_id, cell.text AS cell_id, notebook.text AS notebook, label.text AS label,
+            run.execution_count, datetime(run.started_at, 'unixepoch') AS started_at_utc, run.duration_s, run.status,
+            run.energy_j, run.energy_j_low, run.energy_j_high, run.machine_energy_j, run.facility_energy_kwh,
+            run.operational_gco2e, run.operational_gco2e_low, run.operational_gco2e_high,
+            run.facility_energy_kwh * yearly.gco2e_per_kwh AS yearly_gco2e,
+            run.facility_energy_kwh * first.gco2e_per_kwh AS first_gco2e,
+            run.embodied_gco2e, run.water_l, run.pue, intensity.gco2e_per_kwh, intensity.region, intensity.basis,
+            intensity.method, intensity.status AS intensity_status, flags.text AS flags
+        FROM run JOIN word AS session ON session.id = run.session LEFT JOIN word AS cell ON cell.id = run.cell
+            LEFT JOIN word AS notebook ON notebook.id = run.notebook LEFT JOIN word AS label ON label.id = run.label
+            JOIN word AS flags ON flags.id = run.flags JOIN intensity ON intensity.id = run.intensity
+            LEFT JOIN intensity AS yearly ON yearly.id = run.yearly
+            LEFT JOIN intensity AS first ON first.id = run.first
+        """,
+    ),
 )

@@ -18,7 +18,8 @@ from typing import Literal
 
 from jupyter_carbon.ledger.liveness import lock
 from jupyter_carbon.ledger.place import MOUNTINFO, is_network
-from jupyter_carbon.ledger.rows import RowReader, RowWriter
+from jupyter_carbon.ledger.rollup import Found, roll_up_stored
+from jupyter_carbon.ledger.rows import RowReader, RowSettler, RowWriter, Surer
 from jupyter_carbon.ledger.schema import APPLICATION_ID, MIGRATIONS
 from jupyter_carbon.model import CellRecord, LedgerError
 
@@ -93,6 +94,20 @@ class Store:
             rows = RowWriter(db)
             return sum(rows.add(record) for record in records)
 
+    def settle(self, since_s: float, region: str, surer: Surer) -> int:
+        """Tell the runs of a region with the intensities that are surer by now; how many changed.
+
+        Raises `Busy` to be tried again, `LedgerError` where the file takes no rows.
+        """
+        self.make_ready()
+        settled, after, seen = 0, 0, PAGE
+        while seen == PAGE:
+            with self._connection("rw", WRITE_WAIT_S) as db:
+                db.execute("BEGIN IMMEDIATE")
+                seen, after, changed = RowSettler(db).page(after, since_s, region, surer, PAGE)
+                settled += changed
+        return settled
+
     def known(self, run_ids: Iterable[str]) -> set[str]:
         """Those of these runs that are stored."""
         if not self._is_ready() and self._kind() not in ("ours", "newer"):
@@ -118,6 +133,16 @@ class Store:
                 return
             number, last = page.popitem()
             after = (last.run.started_at, number)
+
+    def roll_up(self, edges_s: Sequence[float], here: str | None) -> Found:
+        """What the runs since the first edge used, by slot and by notebook."""
+        kind = self._kind()
+        if kind == "corrupt":
+            raise Corrupt(f"{self.path} is damaged")
+        if kind not in ("ours", "newer"):
+            return {}
+        with self._connection("ro", READ_WAIT_S) as db:
+            return roll_up_stored(db, edges_s, here)
 
     def move_aside(self) -> Path | None:
         """Put a corrupt file under another name, never delete it; None when somebody has already done so."""

@@ -1,16 +1,22 @@
 """GPU work outlives the cell that launched it: wait for it before the last reading, where that is safe.
 
-Only a framework that is already loaded, and only where it has a device context; nothing is imported, no context made.
-A failing wait changes nothing for the cell.
+Only a framework that is already loaded, and only on devices where it has a context: nothing is imported, no driver is
+woken (a child that is forked after that could not use CUDA), and no context made, which would cost hundreds of
+megabytes on each card.  A failing wait changes nothing for the cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 UNSYNCED = ("jax", "tensorflow")
 """Frameworks without a barrier that could be called without touching a device."""
+
+ERRORS = (RuntimeError, AssertionError, AttributeError)
+"""What a wait ends in: a sticky CUDA error, which is the user's to see in their cell; a build without CUDA; a module
+that is half imported."""
 
 
 def synchronise(modules: Mapping[str, ModuleType]) -> tuple[str, ...]:
@@ -19,23 +25,26 @@ def synchronise(modules: Mapping[str, ModuleType]) -> tuple[str, ...]:
     `modules` is `sys.modules`.
     """
     unsure = any(name in modules for name in UNSYNCED)
-    torch = modules.get("torch")
-    cuda = getattr(torch, "cuda", None)
-    if cuda is not None:
-        try:
-            if cuda.is_available() and cuda.is_initialized():
-                for device in range(cuda.device_count()):
-                    cuda.synchronize(device)
-        except (
-            RuntimeError,
-            AssertionError,
-            AttributeError,
-        ):  # a sticky CUDA error is the user's to see, in their cell
-            unsure = True
-    cupy = modules.get("cupy")
-    if cupy is not None:
-        try:
-            cupy.cuda.Device().synchronize()
-        except (RuntimeError, AttributeError):
-            unsure = True
+    for name, wait in (("torch", _torch), ("cupy", _cupy)):
+        framework = modules.get(name)
+        if framework is not None:
+            try:
+                wait(framework)
+            except ERRORS:
+                unsure = True
     return ("may-still-run",) if unsure else ()
+
+
+def _torch(torch: Any) -> None:
+    cuda = getattr(torch, "cuda", None)
+    if cuda is None or not cuda.is_initialized():  # asked first: `is_available` may wake the driver
+        return
+    in_use = getattr(torch._C, "_cuda_hasPrimaryContext", None) or (lambda device: cuda.memory_reserved(device) > 0)
+    for device in range(cuda.device_count()):
+        if in_use(device):
+            cuda.synchronize(device)
+
+
+def _cupy(cupy: Any) -> None:
+    if cupy.get_default_memory_pool().total_bytes() > 0:  # else it has computed nothing on the present device
+        cupy.cuda.Device().synchronize()

@@ -211,6 +211,10 @@ class Meter:
                 return self._difference(running.closed, began, self._last)
             return self._difference([*running.closed, (self._last, now, self._alive)], began, now)
 
+    def between(self, a: Reading, b: Reading) -> Window:
+        """The window from one reading to a later one."""
+        return self._difference([(a, b, 1)], a, b)
+
     # --- the ticker's part ------------------------------------------------------------------------------
 
     def tick(self) -> Reading:
@@ -416,10 +420,11 @@ class Meter:
             duration_s += (b.t_s - a.t_s) * part
             cpu_s += (b.tree_cpu_s - a.tree_cpu_s) * part
             busy_s += (b.machine_busy_s - a.machine_busy_s) * part
-            before_j = a.energy_j
+            before_j = a.energy_j.get
             for domain, after_j in b.energy_j.items():
-                if domain in before_j:
-                    energy_j[domain] = energy_j.get(domain, 0.0) + (after_j - before_j[domain]) * part
+                was_j = before_j(domain)
+                if was_j is not None:
+                    energy_j[domain] = energy_j.get(domain, 0.0) + (after_j - was_j) * part
             if b.gpu_busy_s is not a.gpu_busy_s:
                 for device, (own_s, all_s) in b.gpu_busy_s.items():
                     was_own_s, was_all_s = a.gpu_busy_s.get(device, (own_s, all_s))

@@ -21,6 +21,9 @@ def bundle(record: CellRecord, options: Options, problems: Sequence[str] = ()) -
     head = line(record)
     if record.run.label:
         head = f"{record.run.label}: {head}"
+    doubts = len(problems) + len(record.flags)
+    if doubts:
+        head = f"{head} · {doubts} note{'s' * (doubts > 1)}"
     notes = [*problems, *details(record)]
     data = record.to_dict()
     if options.as_json:

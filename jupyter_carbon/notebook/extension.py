@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jupyter_carbon
+from jupyter_carbon.notebook.channel import Connection
 from jupyter_carbon.notebook.hooks import Hooks
 from jupyter_carbon.notebook.magics import CarbonMagics
 from jupyter_carbon.notebook.transform import strip_carbon
@@ -26,11 +27,15 @@ def load(shell: InteractiveShell) -> None:
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)
     hooks.register()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        hooks.connection = Connection(kernel, session)
     # Appended: IPython's own clean-up comes first, and line numbers in tracebacks stay right.
     shell.input_transformers_cleanup.append(strip_carbon)
     shell.register_magics(CarbonMagics(shell, hooks))
     shell.configurables.append(session.settings)  # type: ignore[arg-type]
-    session.settings.observe(lambda _: session.reconfigure(), names=["region", "pue", "tdp_w", "ledger"])
+    told_anew = ["region", "pue", "tdp_w", "ledger", "live", "provider", "area"]
+    session.settings.observe(lambda _: session.reconfigure(), names=told_anew)
     print(first_line(session))  # noqa: T201  (the one line on load)
 
 
@@ -42,6 +47,8 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("carbon", None)
     magics.hooks.unregister()
+    if magics.hooks.connection is not None:
+        magics.hooks.connection.close()
     shell.input_transformers_cleanup.remove(strip_carbon)
     session = magics.hooks.session
     session.end_lost(magics.hooks, "ok")  # the cell that unloads: no hook of ours will see its end

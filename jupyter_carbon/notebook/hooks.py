@@ -20,6 +20,8 @@ from jupyter_carbon.session import Cell, Session
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
+    from jupyter_carbon.notebook.channel import Connection
+
 COUNTS_FIRST = version_info >= (9, 8)
 """IPython counts the next cell up before `pre_run_cell` since 9.8, at the cell's end before that (`run_cell_async`)."""
 
@@ -42,6 +44,8 @@ class Hooks:
         self._shell, self.session = shell, session
         self._frames = threading.local()
         self._pid = os.getpid()
+        self.connection: Connection | None = None
+        """To the panels, where there is a kernel."""
 
     def register(self) -> None:
         """From now on every cell is metered."""
@@ -85,6 +89,8 @@ class Hooks:
             region=options.region,
             owner=self,
         )
+        if isinstance(frame.request, tuple):
+            frame.cell.client = frame.request[1]
 
     def _count(self, info: ExecutionInfo) -> int:
         """The number that the user will see: In[n]."""
@@ -92,11 +98,13 @@ class Hooks:
         return count - 1 if COUNTS_FIRST and info.store_history else count
 
     def _request(self) -> object:
-        """What asked for the present run: the same for a cell and the runs nested in it, another for the next cell."""
+        """What asked for the present run, and whose page or client that is: the same for a cell and the runs nested in
+        it, another for the next cell."""
         get_parent = getattr(self._shell, "get_parent", None)
         try:
             if get_parent is not None:
-                return get_parent()["header"]["msg_id"]
+                header = get_parent()["header"]
+                return header["msg_id"], header.get("session")
         except (LookupError, TypeError):
             pass
         return self._shell.execution_count  # a terminal: there the number tells

@@ -37,6 +37,7 @@ class CarbonMagics(Magics):
             "off": self._off,
             "history": self._history,
             "doctor": self._doctor,
+            "live": self._live,
         }
 
     @line_cell_magic
@@ -47,15 +48,21 @@ class CarbonMagics(Magics):
         %carbon off | on   stop, and start again, metering every cell
         %carbon history    every cell run in the ledger, as a DataFrame
         %carbon doctor     what is measured, what is not, and what to do about it
+        %carbon when 3h [--within 48h] [--interruptible] [--region R]   the greenest start of a job of that length
+        %carbon live       the panel under this cell, where the notebook has none
 
         %%carbon [label] [--region R] [--json]   name a cell, and see its footprint under it
         """
+        word, _, rest = line.strip().partition(" ")
+        if word == "when":
+            return self._when(rest)
         word = line.strip()
         if word not in self._words:
             import difflib  # noqa: PLC0415  (a misspelt word is rare)
 
-            near = difflib.get_close_matches(word, [w for w in self._words if w], 1)
-            known = ", ".join(w for w in self._words if w)
+            words = [*(w for w in self._words if w), "when"]
+            near = difflib.get_close_matches(word, words, 1)
+            known = ", ".join(words)
             raise UsageError(
                 f"%carbon {word}: " + (f"did you mean {near[0]}?" if near else f"one of {known}, or nothing")
             )
@@ -68,11 +75,37 @@ class CarbonMagics(Magics):
 
         return history()
 
+    def _when(self, text: str) -> object:
+        import argparse  # noqa: PLC0415
+
+        from jupyter_carbon.api import best_start  # noqa: PLC0415
+        from jupyter_carbon.model import CarbonError  # noqa: PLC0415
+
+        words = argparse.ArgumentParser("%carbon when", add_help=False, allow_abbrev=False, exit_on_error=False)
+        words.add_argument("hours")
+        words.add_argument("--within", default="48h")
+        words.add_argument("--interruptible", action="store_true")
+        words.add_argument("--region", action="append")
+        try:
+            asked, unknown = words.parse_known_args(text.split())
+            if unknown:
+                raise UsageError(f"%carbon when: {unknown[0]} is not known; 3h [--within 48h] [--interruptible]")
+            return best_start(asked.hours, asked.region, asked.within, asked.interruptible)
+        except (argparse.ArgumentError, ValueError, CarbonError) as err:
+            raise UsageError(f"%carbon when: {err}") from err
+
     def _summary(self) -> object:
         from jupyter_carbon.report.session_text import SessionText  # noqa: PLC0415
 
         account = self.hooks.session.account()
-        return SessionText(account.totals, account.records, self.hooks.session.context().intensity)
+        return SessionText(account.totals, account.records, self.hooks.session.intensity())
+
+    def _live(self) -> object:
+        from jupyter_carbon.notebook.widget import live  # noqa: PLC0415
+
+        return live(self.hooks.connection) or Said(
+            "The live view needs a notebook's kernel and anywidget: %pip install 'jupyter_carbon[widget]'"
+        )
 
     def _on(self) -> Said:
         self.hooks.session.settings.metering = True

@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol, cast
 from jupyter_carbon.model import Component, Domain, GpuPresence, SourceUnavailable
 from jupyter_carbon.power.counter import FaultLog
 from jupyter_carbon.power.host import Host
+from jupyter_carbon.power.present import PROBES
 from jupyter_carbon.value import value
 
 
@@ -65,8 +66,8 @@ class WatchedSource(PowerSource, Protocol):
         """By device, how well the moment is known at which its counter moved last; at the worst its step."""
 
 
-_MAC: tuple[str, ...] = ("apple:Apple",) if sys.platform == "darwin" else ()
-SOURCES: tuple[str, ...] = (*_MAC, "rapl:Rapl", "cpu_model:CpuModel", "ram:Ram")
+_COUNTER = "apple:Apple" if sys.platform == "darwin" else "rapl:Rapl"
+SOURCES: tuple[str, ...] = (_COUNTER, "cpu_model:CpuModel", "ram:Ram")
 """Module and class, in order of preference: a source whose components are all counted already is not opened."""
 
 GPU_SOURCES: tuple[str, ...] = ("nvml:Nvml", "amd_gpu:AmdGpu")
@@ -89,6 +90,12 @@ def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSourc
     refusals: list[Refusal] = []
     for name in names:
         module, _, class_name = name.partition(":")
+        try:
+            if module in PROBES:
+                PROBES[module](host)
+        except SourceUnavailable as err:
+            refusals.append(Refusal(module.replace("_", "-"), str(err), err.remedy))
+            continue
         source_class = cast("type[PowerSource]", getattr(import_module(f"{__name__}.{module}"), class_name))
         if counted.issuperset(source_class.components):
             continue

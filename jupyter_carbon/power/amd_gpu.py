@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 from jupyter_carbon.model import Component, Domain, GpuPresence, Interval, SourceUnavailable
 from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator, Seconds, WrappingCounter
 from jupyter_carbon.power.host import Host
+from jupyter_carbon.power.present import NO_CARD
 from jupyter_carbon.power.visible import (
     IDLE_SHARE,
     LIMIT_UNKNOWN_W,
@@ -90,7 +91,7 @@ class AmdGpu:
         if not source.domains:
             source.close()
             causes = "; ".join(f"{device}: {cause}" for device, cause in source.refused.items())
-            raise SourceUnavailable(causes or "no AMD or Intel GPU with a power sensor under /sys/class/drm")
+            raise SourceUnavailable(causes or NO_CARD)
         return source
 
     def energy_j(self) -> Mapping[Domain, float]:

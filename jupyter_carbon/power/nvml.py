@@ -5,9 +5,7 @@ Facts are from NVIDIA's NVML API reference unless another source is named.
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -24,6 +22,7 @@ from jupyter_carbon.power.counter import (
     WrappingCounter,
 )
 from jupyter_carbon.power.host import Host
+from jupyter_carbon.power.present import nvidia_library
 from jupyter_carbon.power.steps import SteppedCounter
 from jupyter_carbon.power.visible import (
     IDLE_SHARE,
@@ -53,10 +52,6 @@ SM_SAMPLE_S = 1.0
 """A utilisation sample covers the last 1/6 to 1 s."""
 
 CHECK_DRIVER = "run nvidia-smi: it names what is wrong with the driver"
-INSTALL_DRIVER = (
-    "where there is an NVIDIA GPU, install its driver; in a container start it with the NVIDIA runtime and "
-    "NVIDIA_DRIVER_CAPABILITIES=compute,utility"
-)
 
 Sample = tuple[int, int, int]
 """Of one process: pid, time stamp in µs, SM %."""
@@ -99,7 +94,7 @@ class Nvml:
     @classmethod
     def open(cls, host: Host, clock: Seconds = time.monotonic) -> Nvml:
         """Start NVML and look at every device once."""
-        _require_library()
+        nvidia_library()
         try:
             # Imported here: 70 ms of CPU time that a machine without the driver does not pay.
             import pynvml  # noqa: PLC0415
@@ -400,13 +395,3 @@ class _Card:
     power: RuntimePower
     parts: tuple[_Part, ...]
     sm_seconds: SmSeconds | None
-
-
-def _require_library() -> None:
-    """Raise where the driver's library is not installed: 0.5 ms, where importing its binding first would cost 70."""
-    if sys.platform == "win32":
-        return  # not on the search path there; the binding knows where to look
-    try:
-        ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError as err:
-        raise SourceUnavailable("no NVIDIA driver: libnvidia-ml.so.1 is not found", INSTALL_DRIVER) from err

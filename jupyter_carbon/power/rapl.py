@@ -20,12 +20,10 @@ from typing import ClassVar, TypeAlias
 from jupyter_carbon.model import Component, Domain, Interval, SourceUnavailable
 from jupyter_carbon.power.counter import READ_ERRORS, FaultLog, Seconds, WrappingCounter, suspended_s
 from jupyter_carbon.power.host import Host
+from jupyter_carbon.power.present import POWERCAP_SETTING, powercap
 from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
-
-POWERCAP_SETTING = "JUPYTER_CARBON_POWERCAP"
-"""Names another powercap directory: container runtimes mask the one in /sys."""
 
 REMEDY = """\
 # As root, once.  The counters leak what other users compute (CVE-2020-8694), so a group may read them, not the world.
@@ -234,7 +232,7 @@ class Rapl:
                 f"only {host.logical_cpus} CPUs of the processor are shown here (as lxcfs does), and no CPU time but "
                 "theirs: the counter of the whole processor could not be parted among those who use it"
             )
-        folder = Path(host.environ.get(POWERCAP_SETTING) or host.root / "sys/class/powercap")
+        folder = powercap(host)
         zones = _zones(folder)
         packages, memory = _packages(zones, host), _memory(zones, host)
         if not packages:

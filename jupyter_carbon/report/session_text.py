@@ -20,6 +20,10 @@ class SessionText:
         self._totals, self._intensity = totals, intensity
         self._records = sorted(records, key=lambda r: r.footprint.facility_energy_kwh.likely, reverse=True)[:SHOWN]
         self._quality = quality_of(share for record in records for share in record.shares)
+        used = dict.fromkeys(record.intensity for record in records)
+        self._elsewhere = [other for other in used if other != intensity]
+        # Life-cycle and direct, average and marginal figures are never added up.
+        self._mixed = len({(one.basis, one.method, one.status) for one in used}) > 1
 
     def lines(self) -> list[str]:
         """The session's sentences, the headline first."""
@@ -27,12 +31,17 @@ class SessionText:
         if totals.footprint is None:
             return ["No cell has been metered yet."]
         cells = f"{totals.cells} cell{'s' * (totals.cells != 1)}"
+        energy, grams = headline(totals.footprint, self._quality, self._intensity)
+        if self._mixed:
+            grams = "CO₂e not summed: these cells have intensities of different kinds"
         lines = [
-            "This session: " + " · ".join(headline(totals.footprint, self._quality, self._intensity)),
+            f"This session: {energy} · {grams}",
             f"{cells}, {duration_text(totals.busy_s)} busy · {of_machine(totals.footprint, self._quality)}",
             f"{place(self._intensity)}",
             beside(totals.footprint),
         ]
+        if self._elsewhere:
+            lines.insert(3, f"some cells were told with another: {'; '.join(map(place, self._elsewhere))}")
         if totals.between is not None:
             between = headline(totals.between, "modelled", self._intensity)
             lines.insert(2, f"between cells, in no cell: {between[0]} over {duration_text(totals.between_s)}")

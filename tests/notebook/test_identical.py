@@ -74,7 +74,21 @@ def _tell(spec, first, folder):
         runs = [kernel.run(code) for code in CORPUS]
     finally:
         kernel.stop()
-    return [_scrub([run.reply, run.iopub]) for run in runs]
+    return [_scrub([run.reply, _joined(run.iopub)]) for run in runs]
+
+
+def _joined(iopub):
+    """Text between two other messages, by stream: how it is cut into messages is ipykernel's timer's."""
+    joined = []
+    for kind, content in iopub:
+        if kind != "stream":
+            joined.append([kind, content])
+            continue
+        if not joined or joined[-1][0] != "streams":
+            joined.append(["streams", {}])
+        texts = joined[-1][1]
+        texts[content["name"]] = texts.get(content["name"], "") + content["text"]
+    return joined
 
 
 def _scrub(told):

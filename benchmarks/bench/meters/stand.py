@@ -14,7 +14,6 @@ import time
 import traceback
 from typing import Any, Protocol
 
-
 PATIENCE_S = 12.0
 
 

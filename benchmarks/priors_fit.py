@@ -1,0 +1,251 @@
+"""The fitted rows of ``data/power_priors.csv``: what they are made of, and how to make them again.
+
+    python benchmarks/priors_fit.py --truth DIR
+
+A fit is small on purpose: for each device class and kind of work a level and a range, and where the work in one step
+is known a slope in logits a doubling.  Groups (models, networks) weigh by the root of their rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jupyter_carbon.estimate.priors import Prior, SizeLine, logit, share_of
+from jupyter_carbon.model import Interval
+
+# What ran, in the words of the package.
+TASKS = {
+    "lm-arena-chat": "llm-inference",
+    "gpqa": "llm-inference",
+    "image-chat": "llm-inference",
+    "video-chat": "llm-inference",
+    "sourcegraph-fim": "llm-inference",
+    "text-to-image": "image-generation",
+    "text-to-video": "video-generation",
+}
+NETWORKS = {
+    "shufflenetv2": "vision-training",
+    "resnet50": "vision-training",
+    "bert_base_uncased": "nlp-training",
+    "deepspeech2": "speech-training",
+    "ncf": "recommender-training",
+}
+# Forward pass of one sample, in 1e9 operations: 2 x 4.1e9 multiply-adds at 224 pixels (He et al. 2015); about 0.05e9 at
+# 32 pixels (Ma et al. 2018, scaled); 2 x 85e6 weights x 128 or 384 tokens.
+GFLOP = {("cifar100", "shufflenetv2"): 0.1, ("imagenet", "resnet50"): 8.2}
+GFLOP |= {("sentiment140", "bert_base_uncased"): 22.0, ("squad", "bert_base_uncased"): 65.0}
+
+# The PC of wall_meter.csv as the package would describe it, to read a GPU's or a CPU's share off the plug.
+PC_FACTOR, PC_BASE_W, PC_RAM_W, PC_IDLE_GPU_W = 1.15, 50.0, 10.0, 22.0
+CPU_RATED_W, CPU_IDLE, CPU_FULL, CPU_CURVE = 125.0, 0.08, 1.75, 2.5
+HOST_BUSY = {"llm-inference": 0.05, "vision-inference": 0.2}
+GPU_RATED_W = 450.0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Shares of a rating that were seen, each with its group and, where known, the work in one step and device."""
+
+    quantity: str
+    device: str
+    workload: str
+    share: np.ndarray
+    group: np.ndarray
+    size: np.ndarray
+    measure: str = ""
+    default_batch: float | None = None
+    smallest: float = 0.0
+    largest: float = math.inf
+    scatter_kept: float = 1.0  # the rest of the scatter is that of board and supply, which have ranges of their own
+
+    def without(self, group: str) -> Samples:
+        """All other groups."""
+        return self.only(self.group != group)
+
+    def only(self, keep: np.ndarray) -> Samples:
+        return Samples(
+            self.quantity,
+            self.device,
+            self.workload,
+            self.share[keep],
+            self.group[keep],
+            self.size[keep],
+            self.measure,
+            self.default_batch,
+            self.smallest,
+            self.largest,
+            self.scatter_kept,
+        )
+
+
+def collect(truth: Path) -> list[Samples]:
+    """What each set says about a device's share of its rating."""
+    return [*_inference(truth), *_training(truth), *_plug(truth)]
+
+
+def _inference(truth: Path) -> list[Samples]:
+    frame = pd.read_csv(truth / "gpu_energy.csv")
+    frame["word"] = frame.task.map(TASKS)
+    size = frame.batch_size * frame.model_active_params_b * 1e9 / frame.num_gpus
+    return [
+        Samples(
+            "draw",
+            "gpu",
+            word,
+            part.frac_tdp.to_numpy(),
+            part.model.to_numpy(),
+            size[part.index].to_numpy(),
+            "batch x parameters",
+            64.0 if word == "llm-inference" else 1.0,
+            *_reach(size[part.index]),
+        )
+        for word, part in frame.groupby("word")
+    ]
+
+
+def _reach(size: pd.Series) -> tuple[float, float]:
+    """Where the evidence lies: 2 to 98 %, in two digits."""
+    low, high = np.quantile(size, [0.02, 0.98])
+    return float(f"{low:.1e}"), float(f"{high:.1e}")
+
+
+def _training(truth: Path) -> list[Samples]:
+    frame = pd.read_csv(truth / "gpu_training_power.csv")
+    frame = frame[frame.at_default_limit == 1].reset_index(drop=True)
+    old = (frame.gpu == "NVIDIA P100").to_numpy()
+    frame["share"] = frame.average_power / frame.tdp_w_remembered / np.where(old, PASCAL, 1.0)
+    frame["word"] = frame.network.map(NETWORKS)
+    frame["run"] = frame.gpu + " " + frame.network
+    each = [GFLOP.get(pair, np.nan) for pair in zip(frame.dataset, frame.network, strict=True)]
+    size = frame.batch_size * np.array(each)
+    found = []
+    for word, part in frame.groupby("word"):
+        known = word in ("vision-training", "nlp-training")
+        found.append(
+            Samples(
+                "draw",
+                "gpu",
+                word,
+                part.share.to_numpy(),
+                part.run.to_numpy(),
+                size[part.index].to_numpy(),
+                "batch x GFLOP" if known else "",
+                None,
+                1.5,
+                100.0,
+            )
+        )
+    found.append(
+        Samples("draw", "gpu", "training", frame.share.to_numpy(), frame.run.to_numpy(), np.full(len(frame), np.nan))
+    )
+    return found
+
+
+PASCAL = (
+    0.75  # a P100 against the other cards, in share of its rating: 0.69 / 0.89, 0.49 / 0.68, 0.64 / 0.85, 0.42 / 0.61
+)
+
+
+def _plug(truth: Path) -> list[Samples]:
+    frame = pd.read_csv(truth / "wall_meter.csv")
+    frame["devices_w"] = (frame.wall_kwh * 3.6e6 / frame.duration_s - PC_BASE_W) / PC_FACTOR - PC_RAM_W
+    frame["word"] = frame.experiment.map({"imagenet": "vision-inference", "ollama": "llm-inference"})
+    found = []
+    for (word, device), part in frame.groupby(["word", "device_used"]):
+        batch = part.batch_size.fillna(1.0)
+        size = (batch * part.n_parameters).to_numpy()
+        if device == "gpu":
+            cpu_w = CPU_RATED_W * (CPU_IDLE + (CPU_FULL - CPU_IDLE) * (1 - (1 - HOST_BUSY[word]) ** CPU_CURVE))
+            share = (part.devices_w.to_numpy() - cpu_w) / GPU_RATED_W
+            default = 1.0 if word == "llm-inference" else None
+            found.append(
+                Samples(
+                    "draw",
+                    "geforce",
+                    word,
+                    share,
+                    part.model.to_numpy(),
+                    size,
+                    "batch x parameters",
+                    default,
+                    *_reach(pd.Series(size)),
+                    scatter_kept=0.65,
+                )
+            )
+        else:
+            full = (part.devices_w.to_numpy() - PC_IDLE_GPU_W) / CPU_RATED_W
+            active = np.clip((full - CPU_IDLE) / (CPU_FULL - CPU_IDLE), 0.005, 0.9995)
+            busy = 1 - (1 - active) ** (1 / CPU_CURVE)
+            found.append(
+                Samples("busy", "cpu", word, busy, part.model.to_numpy(), size, "batch x parameters", None, 3e7, 1.2e8)
+            )
+    return found
+
+
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, at: float) -> float:
+    """The value below which the share `at` of the weight lies."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][min(np.searchsorted(reached, at), len(values) - 1)])
+
+
+def fit(samples: Samples, *, stiffness: float = 2.0) -> Prior:
+    """Level, range and slope.  The range is the 5 to 95 % of what is left over, widened where few groups speak."""
+    z = np.array([logit(min(max(share, 0.01), 0.99)) for share in samples.share])
+    names, index, counts = np.unique(samples.group, return_inverse=True, return_counts=True)
+    weight = counts[index] ** -0.5
+    plain = _belief(z, weight, len(names), samples.scatter_kept)
+    line = None
+    if samples.measure and np.isfinite(samples.size).all():
+        x = np.log2(np.clip(samples.size, samples.smallest, samples.largest))
+        ref = weighted_quantile(x, weight, 0.5)
+        centred, left = x - np.average(x, weights=weight), z - np.average(z, weights=weight)
+        slope = float((weight * centred * left).sum() / ((weight * centred**2).sum() + stiffness))
+        line = SizeLine(
+            samples.measure,
+            samples.default_batch,
+            2.0**ref,
+            samples.smallest,
+            samples.largest,
+            _belief(z - slope * (x - ref), weight, len(names), samples.scatter_kept),
+            slope,
+        )
+    return Prior(
+        samples.quantity, samples.device, samples.workload, "share of rated power", plain, line, "modelled", "fit"
+    )
+
+
+def _belief(z: np.ndarray, weight: np.ndarray, groups: int, kept: float) -> Interval:
+    level = weighted_quantile(z, weight, 0.5)
+    widen = (1.0 + 1.0 / groups) * kept
+    down = max(level - weighted_quantile(z, weight, 0.05), 0.25) * widen
+    up = max(weighted_quantile(z, weight, 0.95) - level, 0.25) * widen
+    return Interval(share_of(level - down), share_of(level), share_of(level + up))
+
+
+def show(interval: Interval) -> str:
+    return f"{interval.low:.3f},{interval.likely:.3f},{interval.high:.3f}"
+
+
+def main(argv: Sequence[str] | None = None, *, write: Callable[[str], None] = print) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--truth", type=Path, required=True)
+    for samples in collect(parser.parse_args(argv).truth):
+        prior = fit(samples)
+        line, groups = prior.line, len(set(samples.group))
+        row = [prior.quantity, prior.device, prior.workload, show(prior.belief), f"rows={len(samples.share)}"]
+        if line is not None:
+            row += [line.measure, f"{line.ref:.2g}", f"{line.smallest:.2g}", f"{line.largest:.2g}"]
+            row += [show(line.at_ref), f"{line.per_doubling:.2f}"]
+        write(",".join([*row, f"groups={groups}"]))
+
+
+if __name__ == "__main__":
+    main()

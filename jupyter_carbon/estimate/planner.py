@@ -1,0 +1,187 @@
+"""`jc.plan`: millions of scenarios at once, each with its ranges, ranked by the grams they would cost.
+
+Every distinct machine, place and count is worked out once, by the formula that serves a single estimate; a row then
+only multiplies by its hours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jupyter_carbon.estimate.belief import Array, Belief, total
+from jupyter_carbon.estimate.compose import ingredients, known_machine
+from jupyter_carbon.estimate.outcome import Ingredients, outcome
+from jupyter_carbon.estimate.place import place
+from jupyter_carbon.estimate.scenario import Scenario
+from jupyter_carbon.estimate.sheet import Cases, Sheet, cases, errors, product, table
+from jupyter_carbon.estimate.when import RunHours, over
+from jupyter_carbon.model import CarbonError
+
+Recipe = tuple[Ingredients, RunHours]
+QUANTITIES = ("energy_kwh", "operational_kgco2e", "embodied_kgco2e", "water_l")
+COLUMNS = tuple(f"{quantity}_{end}" for quantity in QUANTITIES for end in ("p5", "p50", "p95"))
+GRAMS = COLUMNS.index("operational_kgco2e_p50")
+BLOCK = 1 << 14
+"""Rows whose numbers stay in the processor's cache while they are worked on."""
+
+
+def plan(scenarios: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The same rows with ``energy_kwh``, ``operational_kgco2e``, ``embodied_kgco2e`` and ``water_l``, each as ``_p5``,
+    ``_p50`` and ``_p95``, and their ``rank`` by the likely operational grams, 1 being the least.
+
+    `scenarios` is a table whose columns are arguments of :func:`estimate` (others pass through), or a mapping of
+    arguments to values, of which every combination becomes a row.  A row that cannot be has no numbers and says in
+    ``error`` which field, which value and what is allowed; the others are computed.
+    """
+    sheet = product(scenarios) if isinstance(scenarios, Mapping) else table(pd.DataFrame(scenarios))
+    wrong, distinct = errors(sheet), cases(sheet)
+    recipes, faults = _recipes(distinct)
+    numbers = _by_row(sheet, distinct, recipes)
+    texts = _texts(wrong, faults, distinct, sheet)
+    numbers[:, texts.codes >= 0] = np.nan
+    found = pd.DataFrame(numbers.T, columns=list(COLUMNS), index=sheet.frame.index)
+    found["rank"] = pd.arrays.IntegerArray(_rank(numbers[GRAMS]), np.isnan(numbers[GRAMS]))
+    found["error"] = texts
+    kept = sheet.frame.drop(columns=[name for name in found.columns if name in sheet.frame.columns])
+    planned: pd.DataFrame = pd.concat([kept, found], axis=1)
+    return planned
+
+
+def _recipes(distinct: Cases) -> tuple[list[Recipe], list[str | None]]:
+    """For each combination of names its ingredients, or why there are none (then those of another stand in)."""
+    found: list[Recipe | None] = []
+    faults: list[str | None] = []
+    for names in distinct.names:
+        try:
+            found.append(_recipe(Scenario.of(**names)))
+            faults.append(None)
+        except (CarbonError, ValueError) as err:
+            found.append(None)
+            faults.append(str(err))
+    stand_in = next((recipe for recipe in found if recipe is not None), None)
+    return ([] if stand_in is None else [recipe or stand_in for recipe in found]), faults
+
+
+def _recipe(scenario: Scenario) -> Recipe:
+    box = known_machine(scenario.gpu, scenario.cpu, scenario.work, float(scenario.n_gpu))
+    where = place(scenario.region, box.chassis, scenario.start)
+    return ingredients(box, where, scenario), where.hours
+
+
+class _PerHour:
+    """What an hour of each case costs, as a table: energy, grams, making and water, each by low end, likely, high end.
+
+    Of the grams the ends are logarithms of the spread of the year's figure: what the hours of a run add to it depends
+    on how many they are.
+    """
+
+    def __init__(self, distinct: Cases, recipes: Sequence[Ingredients]) -> None:
+        self._cases = distinct
+        self._beliefs = {
+            name: Belief.column([getattr(recipe, name) for recipe in recipes]) for name in recipes[0].beliefs()
+        }
+        del self._beliefs["hour_of_year"]
+        self._numbers = {
+            name: np.array([getattr(recipe, name) for recipe in recipes])
+            for name in ("cpu_follows", "at_wall", "gpus_per_machine", "n_gpu")
+        }
+
+    def of(self, which: slice) -> Array:
+        """Of these cases."""
+        names = self._cases.of_names[which]
+        numbers = {name: values[names] for name, values in self._numbers.items()}
+        counts = {name: values[which] for name, values in self._cases.counts.items()}
+        given: dict[str, Any] = {
+            "hours": 1.0,
+            **numbers,
+            "n_gpu": np.where(numbers["n_gpu"] > 0.0, counts.get("n_gpu", 1.0), 0.0),
+            "n_cpu": counts.get("n_cpu", np.ones(len(names))),
+            "utilisation": counts.get("utilisation", math.nan),
+            "ram_gb_given": counts.get("ram_gb", math.nan),
+            "pue_given": counts.get("pue", math.nan),
+            **{name: belief.rows(names) for name, belief in self._beliefs.items()},
+            "hour_of_year": Belief(1.0),
+        }
+        found = outcome(Ingredients(**given))
+        energy, grams, made = found.energy_kwh, found.operational_kgco2e, found.embodied_kgco2e
+        water = total(found.water_site_l, found.water_grid_l)
+        rows = (
+            *(energy.low, energy.likely, energy.high, grams.down, grams.likely, grams.up),
+            *(made.low, made.likely, made.high, water.low, water.likely, water.high),
+        )
+        cases = np.empty((len(rows), len(names)))
+        for at, row in enumerate(rows):
+            cases[at] = row
+        return cases
+
+
+def _by_row(sheet: Sheet, distinct: Cases, recipes: Sequence[Recipe]) -> Array:
+    """All columns of numbers, one a row of the array."""
+    rows, hours, of_row = len(sheet.frame), sheet.hours(), distinct.of_row
+    if not recipes or not rows:
+        return np.full((len(COLUMNS), rows), np.nan)
+    out = np.empty((len(COLUMNS), rows))
+    per_hour = _PerHour(distinct, [ingredients for ingredients, _ in recipes])
+    profiles = list(dict.fromkeys(run_hours for _, run_hours in recipes))
+    profile_of = np.array([profiles.index(run_hours) for _, run_hours in recipes])
+    if of_row is None:  # every row is a case: what was worked out for a block is not kept
+        for block in _blocks(rows):
+            seen = over(profiles, profile_of[distinct.of_names[block]], hours[block])
+            out[:, block] = _times(hours[block], per_hour.of(block), seen)
+        return out
+    cases = np.concatenate([per_hour.of(block) for block in _blocks(len(distinct.of_names))], axis=1)
+    for block in _blocks(rows):
+        which = of_row[block]
+        seen = over(profiles, profile_of[distinct.of_names[which]], hours[block])
+        out[:, block] = _times(hours[block], np.take(cases, which, axis=1), seen)
+    return out
+
+
+def _blocks(rows: int) -> list[slice]:
+    return [slice(at, min(at + BLOCK, rows)) for at in range(0, rows, BLOCK)]
+
+
+def _times(hours: Array, per_hour: Array, seen: Belief) -> Array:
+    """What so many hours of each row cost, at the grid that those hours see."""
+    found: Array = per_hour * hours
+    found[GRAMS] *= seen.likely
+    found[GRAMS - 1] = found[GRAMS] * np.exp(-np.sqrt(per_hour[GRAMS - 1] ** 2 + seen.down**2))
+    found[GRAMS + 1] = found[GRAMS] * np.exp(np.sqrt(per_hour[GRAMS + 1] ** 2 + seen.up**2))
+    return found
+
+
+def _texts(wrong: Mapping[int, str], faults: Sequence[str | None], distinct: Cases, sheet: Sheet) -> pd.Categorical:
+    """Why a row has no numbers; nothing for those that have."""
+    words = list(dict.fromkeys([*wrong.values(), *(fault for fault in faults if fault is not None)]))
+    number = {text: at for at, text in enumerate(words)}
+    codes = np.full(len(sheet.frame), -1, dtype=np.int32)
+    if any(faults):
+        of_names = distinct.of_names if distinct.of_row is None else distinct.of_names[distinct.of_row]
+        codes = np.array([-1 if fault is None else number[fault] for fault in faults], dtype=np.int32)[of_names]
+    for row, text in wrong.items():
+        codes[row] = number[text]
+    return pd.Categorical.from_codes(codes, pd.Index(words, dtype=object))
+
+
+def _rank(grams: Array) -> NDArray[np.int64]:
+    """1 for the least; a row without a number has none.  Two rounds of counting sort on the bits of a 32-bit float,
+    whose order is that of positive numbers: half the time of a comparison sort, and seven digits tell ranks apart."""
+    bits = np.nan_to_num(grams, nan=np.inf).astype(np.float32).view(np.uint32)
+    order = np.argsort((bits & 0xFFFF).astype(np.uint16), kind="stable")
+    order = order[np.argsort((bits >> 16).astype(np.uint16)[order], kind="stable")]
+    rank = np.empty(len(grams), dtype=np.int64)
+    rank[order] = np.arange(1, len(grams) + 1)
+    return rank
+
+
+def elsewhere(scenario: Mapping[str, Any], regions: Sequence[str]) -> pd.DataFrame:
+    """The same run in other places, the least grams first: `scenario` are arguments of :func:`estimate`."""
+    same = {name: [value] for name, value in scenario.items() if name != "region" and value is not None}
+    ranked: pd.DataFrame = plan({**same, "region": list(regions)}).sort_values("rank")
+    return ranked

@@ -1,0 +1,118 @@
+"""The ledger rolled up: what was used altogether, by slot of time and by notebook.
+
+SQLite adds up: a hundred thousand runs are not read one by one for a picture with thirty bars.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import field
+
+from jupyter_carbon.model import ZERO, Basis, CellRecord, IntensityStatus, Interval, Method
+from jupyter_carbon.value import value
+
+Kind = tuple[Basis, Method, IntensityStatus]
+"""Of an intensity; grams of two kinds are never added."""
+
+
+@value
+class Used:
+    """What some runs used together, likely values."""
+
+    runs: int = 0
+    facility_energy_kwh: float = 0.0
+    operational_gco2e: float = 0.0
+
+    def plus(self, other: Used) -> Used:
+        """Both."""
+        return Used(
+            self.runs + other.runs,
+            self.facility_energy_kwh + other.facility_energy_kwh,
+            self.operational_gco2e + other.operational_gco2e,
+        )
+
+
+NOTHING = Used()
+
+
+@value
+class RollUp:
+    """The runs of one kind of intensity.  They share sources and models, so their ranges err together: ends add."""
+
+    facility_energy_kwh: Interval = ZERO
+    operational_gco2e: Interval = ZERO
+    by_notebook: dict[str | None, Used] = field(default_factory=dict)
+    by_slot: dict[int, Used] = field(default_factory=dict)
+    here_by_slot: dict[int, Used] = field(default_factory=dict)
+    """The same for the notebook asked for."""
+
+    @property
+    def runs(self) -> int:
+        """All of them."""
+        return sum(used.runs for used in self.by_notebook.values())
+
+    def plus(self, energy_kwh: Interval, gco2e: Interval) -> RollUp:
+        """With more in the total."""
+        return RollUp(
+            self.facility_energy_kwh.plus_together(energy_kwh),
+            self.operational_gco2e.plus_together(gco2e),
+            self.by_notebook,
+            self.by_slot,
+            self.here_by_slot,
+        )
+
+
+Found = dict[Kind, RollUp]
+
+
+def roll_up_stored(db: sqlite3.Connection, edges_s: Sequence[float], here: str | None) -> Found:
+    """Every stored run since the first edge; slot `n` begins at edge `n`, the last one has no end."""
+    since_s = edges_s[0]
+    (first_s,) = db.execute("SELECT min(started_at) FROM run").fetchone()
+    # Most of the table: read in its own order, which is several times quicker than row by row through the index.
+    rows = f"FROM run WHERE {'+' if first_s is None or since_s <= first_s else ''}started_at >= ?"
+    kinds: dict[int, Kind] = {
+        number: (basis, method, status)
+        for number, basis, method, status in db.execute("SELECT id, basis, method, status FROM intensity")
+    }
+    found: Found = {}
+    sums = ", ".join(
+        f"total({name}{end})" for name in ("facility_energy_kwh", "operational_gco2e") for end in ("_low", "", "_high")
+    )
+    for intensity, *ends in db.execute(f"SELECT intensity, {sums} {rows} GROUP BY intensity", (since_s,)):
+        kind = kinds[intensity]
+        found[kind] = found.get(kind, RollUp()).plus(Interval(*ends[:3]), Interval(*ends[3:]))
+
+    # SQLite sorts to group, so one query brings notebooks and slots at once, and the few groups are added up here.
+    whens = " ".join(f"WHEN started_at < ? THEN {number}" for number in range(len(edges_s) - 1))
+    slot = f"CASE {whens} ELSE {len(edges_s) - 1} END" if whens else "0"
+    used = "count(*), total(facility_energy_kwh), total(operational_gco2e)"
+    by_both = f"SELECT intensity, notebook, {slot} AS slot, {used} {rows} GROUP BY intensity, notebook, slot"
+    names: dict[int | None, str | None] = {None: None}
+    for intensity, number, slot_number, *amounts in db.execute(by_both, (*edges_s[1:], since_s)):
+        if number not in names:
+            (names[number],) = db.execute("SELECT text FROM word WHERE id = ?", (number,)).fetchone()
+        _count(found[kinds[intensity]], names[number], slot_number, here, Used(*amounts))
+    return found
+
+
+def with_records(found: Found, records: Iterable[CellRecord], edges_s: Sequence[float], here: str | None) -> Found:
+    """The same, with runs that are not stored yet."""
+    for record in records:
+        slot = bisect_right(edges_s, record.run.started_at) - 1
+        if slot < 0:
+            continue
+        kwh, gco2e = record.footprint.facility_energy_kwh, record.footprint.operational_gco2e
+        kind = (record.intensity.basis, record.intensity.method, record.intensity.status)
+        roll = found[kind] = found.get(kind, RollUp()).plus(kwh, gco2e)
+        _count(roll, record.run.notebook, slot, here, Used(1, kwh.likely, gco2e.likely))
+    return found
+
+
+def _count(roll: RollUp, notebook: str | None, slot: int, here: str | None, used: Used) -> None:
+    roll.by_notebook[notebook] = roll.by_notebook.get(notebook, NOTHING).plus(used)
+    roll.by_slot[slot] = roll.by_slot.get(slot, NOTHING).plus(used)
+    if here is not None and notebook == here:
+        roll.here_by_slot[slot] = roll.here_by_slot.get(slot, NOTHING).plus(used)

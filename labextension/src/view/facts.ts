@@ -1,0 +1,139 @@
+/** What the number stands on: the grid, whose share, what is beside it; and what it is like. */
+
+import type { Block, Context } from './block';
+import { button, h, icon, say, show } from './dom';
+import type { Equivalent, Intensity, Snapshot } from './protocol';
+import { screen } from './screen';
+import type { State } from './store';
+import { equivalentOf, kernelOf } from './store';
+
+const ROAD = ['M4 12.500a1.600 1.600 0 1 0 0-.010M5.600 12.500h4.900a2.500 2.500 0 0 0 0-5H6a2.200 2.200 0 0 1 0-4.400h4.300M12 1.500a1.600 1.600 0 1 1 0 3.200 1.600 1.600 0 0 1 0-3.200'];
+const BULB = ['M5.800 10.800C4.500 9.900 3.800 8.600 3.800 7a4.200 4.200 0 0 1 8.400 0c0 1.600-.7 2.900-2 3.800v1.400H5.800zM6.500 14h3'];
+
+/** Grams per kWh in words: average or marginal, life cycle or direct. */
+export function basisWord({ t }: Context, { method, basis }: Pick<Intensity, 'method' | 'basis'>): string {
+  if (method === 'average') {
+    return basis === 'lifecycle' ? t.__('average, life cycle') : t.__('average, direct');
+  }
+  return basis === 'lifecycle' ? t.__('marginal, life cycle') : t.__('marginal, direct');
+}
+
+export function statusWord({ t }: Context, status: Intensity['status']): string {
+  return { actual: t.__('live'), estimated: t.__('live, estimated'), forecast: t.__('forecast'), yearly: t.__('yearly') }[status];
+}
+
+function periodWord(context: Context, { year, status }: Intensity): string {
+  return year !== null && status === 'yearly' ? String(year) : statusWord(context, status);
+}
+
+export function facts(context: Context): Block {
+  const { t, f } = context;
+  const grid = line('jc-intensity', t.__('Grid'));
+  const building = line('jc-building', t.__('Building'));
+  const share = line('jc-share', t.__('Share'));
+  const between = line('jc-between', t.__('Idle'));
+  const embodied = line('jc-embodied', t.__('Hardware'));
+  const water = line('jc-water', t.__('Water'));
+  embodied.element.title = t.__('The share of making this hardware; beside the number above, not in it');
+  between.element.title = t.__('Ours while no cell ran; in no cell and not in the number above');
+  const lines = [grid, building, share, between, embodied, water];
+
+  const amount = h('b', { class: 'jc-eq-value' });
+  const like = h('span', { class: 'jc-eq-name' });
+  const source = h('span', { class: 'jc-eq-source jc-muted' });
+  const another = button('jc-another jc-link', () => context.dispatch({ type: 'another-equivalent' }), t.__('another'));
+  const road = icon(...ROAD);
+  const bulb = icon(...BULB);
+  const card = h(
+    'div',
+    { class: 'jc-equivalent', role: 'group', 'aria-label': t.__('What it is like') },
+    road,
+    bulb,
+    h('div', {}, h('p', {}, amount, ' ', like), h('p', { class: 'jc-muted' }, source, ' ', another))
+  );
+  const element = h('section', { class: 'jc-factsblock', 'aria-label': t.__('What it stands on') }, card, h('dl', { class: 'jc-lines' }, ...lines.map(({ element }) => element)));
+
+  const update = (state: State): void => {
+    const snapshot = kernelOf(state)?.snapshot ?? null;
+    const isLive = screen(state) === 'live' && snapshot !== null;
+    show(element, isLive);
+    if (!isLive || snapshot === null) {
+      return;
+    }
+    fill(snapshot);
+    const chosen = equivalentOf(state);
+    show(card, chosen !== null);
+    if (chosen !== null) {
+      say(amount, equivalentAmount(context, chosen));
+      say(like, chosen.name);
+      const dated = chosen.year === null || chosen.source.includes(String(chosen.year));
+      say(source, dated ? chosen.source : t.__('%1 · %2', chosen.source, String(chosen.year)));
+      show(another, snapshot.equivalents.length > 1);
+      const drives = /^k?m$/.test(chosen.unit);
+      show(road, drives);
+      show(bulb, !drives);
+    }
+  };
+
+  const fill = ({ totals, intensity, flags }: Snapshot): void => {
+    const quality = totals.quality ?? 'modelled';
+    const guessed = flags.find(flag => flag.startsWith('region-'));
+    grid.say(
+      t.__('%1 g/kWh · %2', f.plain(intensity.gco2e_per_kwh.likely, 3), intensity.name),
+      t.__('%1 · %2', basisWord(context, intensity), periodWord(context, intensity)),
+      guessed === undefined ? null : regionWord(context, guessed)
+    );
+    show(share.element, totals.machine_energy_j > 0);
+    building.say(t.__('PUE %1', f.ratio(intensity.pue)));
+    share.say(
+      t.__(
+        '%1 of the machine’s %2',
+        f.percent(totals.energy_j / totals.machine_energy_j),
+        f.quantity(totals.machine_energy_j / 3.6e6, 'kWh', quality)
+      )
+    );
+    share.element.title = t.__(
+      'Yours %1 of the machine’s %2, at the devices',
+      f.quantity(totals.energy_j / 3.6e6, 'kWh', quality),
+      f.quantity(totals.machine_energy_j / 3.6e6, 'kWh', quality)
+    );
+    show(between.element, totals.idle_energy_kwh > 0);
+    between.say(t.__('%1 between cells', f.quantity(totals.idle_energy_kwh, 'kWh', quality)));
+    embodied.say(totals.embodied_gco2e === null ? '–' : t.__('%1 CO₂e to make', f.quantity(totals.embodied_gco2e, 'g', 'assumed')), totals.embodied_gco2e === null ? t.__('not known') : null);
+    water.say(totals.water_l === null ? '–' : f.quantity(totals.water_l, 'l', 'assumed'), totals.water_l === null ? t.__('not known') : null);
+  };
+  return { element, update };
+}
+
+function regionWord({ t }: Context, flag: string): string {
+  switch (flag) {
+    case 'region-guessed':
+      return t.__('place guessed from the time zone');
+    case 'region-unknown':
+      return t.__('place unknown: the world’s average');
+    default:
+      return t.__('the place asked for is not known');
+  }
+}
+
+function equivalentAmount({ t, f }: Context, { value, unit }: Equivalent): string {
+  const number = `≈ ${f.plain(value, 2)}`;
+  return unit === '' ? number : t.__('%1 %2', number, unit);
+}
+
+function line(name: string, label: string): { element: HTMLElement; say(first: string, second?: string | null, third?: string | null): void } {
+  const first = h('span', { class: 'jc-first' });
+  const second = h('span', { class: 'jc-second jc-muted' });
+  const third = h('span', { class: 'jc-second jc-doubt' });
+  const element = h('div', { class: `jc-line ${name}` }, h('dt', {}, label), h('dd', {}, first, ' ', second, ' ', third));
+  return {
+    element,
+    say: (one, two = null, three = null) => {
+      say(first, one);
+      say(second, two ?? '');
+      show(second, two !== null);
+      say(third, three ?? '');
+      show(third, three !== null);
+    }
+  };
+}

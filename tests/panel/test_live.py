@@ -1,0 +1,276 @@
+"""What a session has to show, in numbers that a person can check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jupyter_carbon.footprint import footprint, record
+from jupyter_carbon.meter.attribution import attribute
+from jupyter_carbon.model import (
+    ONE,
+    CarbonIntensity,
+    CellRecord,
+    CellRun,
+    Context,
+    Domain,
+    Interval,
+    Status,
+    WallModel,
+    Window,
+)
+from jupyter_carbon.notebook.live import Live, Now
+from jupyter_carbon.notebook.protocol import EquivalentItem, clip, digits, encoded_bytes
+
+CPU = Domain("cpu", "package-0", "rapl", "measured", 0.0)
+RAM = Domain("ram", "ram-0", "ram-model", "modelled", 0.0)
+EXACT = Interval.exact
+FRANCE = CarbonIntensity(EXACT(50.0), "FR", "France", "lifecycle", "average", "yearly", "Ember", 2025)
+
+
+def context(*domains: Domain, **more: Any) -> Context:
+    """A machine that is all ours, on a wall that loses nothing, with 50 g/kWh."""
+    facts: dict[str, Any] = {
+        "domains": domains or (CPU,),
+        "n_cpu": 1,
+        "idle_share": 1.0,
+        "ram_share": 1.0,
+        "idle_w": {},
+        "power_limit_w": {},
+        "gpus_allotted": (),
+        "wall": WallModel("desktop", ONE, EXACT(0.0), "assumed", "a table"),
+        "pue": ONE,
+        "pue_source": "a desk",
+        "intensity": FRANCE,
+    }
+    return Context(**facts | more)
+
+
+HERE = context()
+
+
+def run_of(
+    kwh: float, *, source: str | None = "a" * 40, cell_id: str | None = "c1", status: Status = "ok", **more: Any
+) -> CellRecord:
+    """A cell that used `kwh` in ten seconds."""
+    run = CellRun("r1", "s1", cell_id, "a.ipynb", more.pop("label", None), more.pop("count", 1), 1000.0, source)
+    window = Window(10.0, {CPU: kwh * 3.6e6}, 10.0, 10.0, elapsed_s=10.0, **more)
+    return record(run, window, status, HERE)
+
+
+def now(**more: Any) -> Now:
+    return Now(**{"at": 1100.0, "period_s": 1.0, "metering": True, "context": HERE} | more)
+
+
+@pytest.fixture
+def live() -> Live:
+    return Live("s1", since=1000.0)
+
+
+def test_a_session_without_runs_has_used_nothing_and_knows_nothing_of_its_quality(live):
+    totals = live.snapshot(now())["totals"]
+    assert totals["runs"] == totals["cells"] == 0
+    assert totals["facility_energy_kwh"] == {"low": 0.0, "likely": 0.0, "high": 0.0}
+    assert totals["quality"] is None
+
+
+def test_totals_are_the_sum_of_the_runs(live):
+    live.ended(run_of(0.001))
+    live.ended(run_of(0.003, cell_id="c2"))
+    totals = live.snapshot(now())["totals"]
+    assert totals["facility_energy_kwh"]["likely"] == pytest.approx(0.004)
+    assert totals["operational_gco2e"]["likely"] == pytest.approx(0.2)  # 4 Wh at 50 g/kWh
+    assert (totals["runs"], totals["cells"], totals["busy_s"]) == (2, 2, 20.0)
+
+
+def test_the_running_cell_is_in_the_total_and_not_among_the_runs(live):
+    live.ended(run_of(0.001))
+    shot = live.snapshot(now(running=run_of(0.002), client="page", others=1))
+    assert shot["totals"]["facility_energy_kwh"]["likely"] == pytest.approx(0.003)
+    assert shot["totals"]["runs"] == 1
+    assert shot["running"] is not None
+    assert shot["running"]["facility_energy_kwh"] == pytest.approx(0.002)
+    assert (shot["running"]["client"], shot["running"]["others"]) == ("page", 1)
+    assert shot["ended"] is None
+
+
+def test_every_snapshot_has_a_higher_number(live):
+    assert [live.snapshot(now())["seq"] for _ in range(3)] == [1, 2, 3]
+
+
+def test_two_runs_of_a_cell_are_one_row(live):
+    live.ended(run_of(0.001, count=1))
+    live.ended(run_of(0.002, count=4, status="error"))
+    (row,) = live.cells_since(0)
+    assert (row["runs"], row["failed_runs"], row["execution_count"], row["run"]) == (2, 1, 4, 2)
+    assert row["facility_energy_kwh"]["likely"] == pytest.approx(0.003)
+    assert row["last"]["facility_energy_kwh"] == pytest.approx(0.002)
+    assert row["last"]["status"] == "error"
+
+
+def test_only_rows_that_have_changed_are_told_again(live):
+    for number in range(3):
+        live.ended(run_of(0.001, cell_id=f"c{number}"))
+    live.ended(run_of(0.001, cell_id="c0"))
+    assert [row["key"] for row in live.cells_since(2)] == ["c2", "c0"]
+
+
+def test_the_same_code_twice_is_a_repeat_and_edited_code_is_not(live):
+    for source in ("a" * 40, "a" * 40, "b" * 40):
+        live.ended(run_of(0.002, source=source))
+    (row,) = live.cells_since(0)
+    assert row["repeat_runs"] == 1
+    assert row["repeat_gco2e"] == pytest.approx(0.1)  # 2 Wh at 50 g/kWh
+    assert live.snapshot(now())["totals"]["repeat_runs"] == 1
+
+
+def test_a_run_that_failed_has_to_be_repeated(live):
+    live.ended(run_of(0.002, status="error"))
+    live.ended(run_of(0.002))
+    assert live.cells_since(0)[0]["repeat_runs"] == 0
+
+
+def test_a_cell_without_an_id_is_known_by_its_code(live):
+    live.ended(run_of(0.001, cell_id=None, source="abcdef01" + "0" * 32))
+    assert live.cells_since(0)[0]["key"] == "src:abcdef01"
+
+
+def test_the_three_largest_cells_are_in_every_snapshot(live):
+    for number, kwh in enumerate([0.001, 0.005, 0.002, 0.004, 0.003]):
+        live.ended(run_of(kwh, cell_id=f"c{number}"))
+    assert [row["key"] for row in live.snapshot(now())["top"]] == ["c1", "c3", "c4"]
+    live.ended(run_of(0.01, cell_id="c0"))
+    assert [row["key"] for row in live.snapshot(now())["top"]] == ["c0", "c1", "c3"]
+
+
+def test_idle_time_is_in_no_cell(live):
+    shares, _ = attribute(Window(60.0, {CPU: 3600.0}, 60.0, 60.0), HERE)
+    live.idled(footprint(shares, 60.0, HERE))
+    totals = live.snapshot(now())["totals"]
+    assert totals["idle_energy_kwh"] == pytest.approx(0.001)
+    assert totals["facility_energy_kwh"]["likely"] == 0.0
+
+
+def drew(live: Live, at: float, seconds: float, joules: float, where: Context = HERE) -> None:
+    shares, _ = attribute(Window(seconds, {CPU: joules}, seconds, seconds), where)
+    live.drew(at, seconds, shares, footprint(shares, seconds, where))
+
+
+def test_the_curve_holds_joules_over_seconds(live):
+    drew(live, 1098.0, 1.0, 30.0)
+    drew(live, 1099.0, 1.0, 50.0)
+    tail = live.snapshot(now())["tail"]
+    assert tail["age_s"] == [2.0, 1.0]
+    assert tail["power_w"]["cpu"] == [30.0, 50.0]
+
+
+def test_half_seconds_become_whole_points_without_losing_a_joule(live):
+    drew(live, 1099.0, 0.5, 10.0)
+    drew(live, 1099.4, 0.4, 30.0)
+    tail = live.snapshot(now())["tail"]
+    assert tail["age_s"] == [0.6]
+    assert tail["power_w"]["cpu"] == [pytest.approx(40.0 / 0.9, rel=0.005)]
+
+
+def test_what_the_wall_takes_beside_the_devices_is_a_part_of_its_own(live):
+    lossy = context(wall=WallModel("desktop", EXACT(1.1), EXACT(2.0), "assumed", "a table"), pue=EXACT(1.5))
+    drew(live, 1099.0, 1.0, 100.0, lossy)
+    power = live.snapshot(now(running=run_of(0.001), context=lossy))["power_w"]
+    assert power == {"cpu": 100.0, "rest": pytest.approx((100 * 1.1 + 2) * 1.5 - 100)}
+
+
+def test_now_has_no_power_while_nothing_runs(live):
+    drew(live, 1099.0, 1.0, 100.0)
+    assert live.snapshot(now())["power_w"] == {}
+
+
+def test_points_older_than_a_minute_are_gone(live):
+    drew(live, 1030.0, 1.0, 10.0)
+    drew(live, 1099.0, 1.0, 20.0)
+    assert live.snapshot(now())["tail"]["age_s"] == [1.0]
+
+
+def test_a_part_is_known_as_well_as_its_weakest_device_and_says_why(live):
+    where = context(CPU, RAM)
+    parts = live.snapshot(now(context=where, reasons={"ram": "no counter", "cpu": "never said"}))["parts"]
+    assert [(part["part"], part["quality"], part["reason"]) for part in parts] == [
+        ("cpu", "measured", None),
+        ("memory", "modelled", "no counter"),
+        ("rest", "assumed", None),
+    ]
+
+
+def test_what_is_unknown_is_null_and_never_zero(live):
+    live.ended(run_of(0.001))
+    totals = live.snapshot(now())["totals"]
+    assert totals["embodied_gco2e"] is None
+    assert totals["water_l"] is None
+
+
+def test_the_newest_doubts_are_told(live):
+    for number in range(20):
+        live.ended(run_of(0.001, flags=(f"gap:gpu{number}",)))
+    assert live.snapshot(now())["flags"] == [f"gap:gpu{number}" for number in range(14, 20)]
+
+
+NASTY = st.text(st.characters(codec="utf-8"), max_size=200) | st.sampled_from(
+    ["\x00" * 5000, "𝕏" * 5000, '"<b>&' * 2000, "\\" * 9999]
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(name=NASTY, watts=st.lists(st.floats(0.001, 99999.0), min_size=70, max_size=70), gpu=st.booleans())
+def test_a_snapshot_stays_under_four_kilobytes_whatever_is_in_it(name, watts, gpu):
+    live = Live("s" * 36, since=1_790_000_000.0)
+    devices = [Domain("gpu", f"gpu{n}", name, "measured", 0.0) for n in range(8 if gpu else 0)]
+    where = context(CPU, Domain("ram", "ram-0", name, "modelled", 0.0), *devices, pue_source=name)
+    where = context(
+        *where.domains,
+        pue_source=name,
+        intensity=CarbonIntensity(
+            Interval(1 / 3, 2 / 3, 1e5 / 3), name, name, "lifecycle", "average", "yearly", name, 2025
+        ),
+    )
+    for number, watt in enumerate(watts):
+        shares, _ = attribute(Window(1.0, dict.fromkeys(where.domains, watt), 1.0, 1.0), where)
+        live.drew(1_790_000_000.0 + number, 1.0, shares, footprint(shares, 1.0, where))
+    for number in range(40):
+        live.ended(
+            run_of(watts[number] / 7, cell_id=f"{number}{name}", label=name, flags=(f"{number}{name}",)), client=name
+        )
+    shot = live.snapshot(
+        Now(
+            at=1_790_000_070.0,
+            period_s=0.5,
+            metering=True,
+            context=where,
+            notebook=name,
+            running=run_of(1 / 3, label=name, cell_id=name),
+            client="c" * 36,
+            reasons={"cpu": name, "ram": name, "gpu": name},
+            equivalents=lambda gco2e, energy_kwh: (
+                [EquivalentItem(value=digits(gco2e, 3), unit="min", name=name, source=name, year=2026)] * 4
+            ),
+        )
+    )
+    assert encoded_bytes(shot) <= 4096
+    assert len(shot["tail"]["age_s"]) <= 60
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("plain", "plain"),
+        ("two\nlines", "two lines"),
+        ("longer than ten", "longer th…"),
+        ("\u202egnp.exe", "gnp.exe"),  # no mark turns the direction of what follows
+        ("\x00\x1b[31m", "[31m"),
+        ("日本語のとても長い名前", "日本語の…"),  # 12 bytes and the dots: ten characters may take 15
+        ('""""""""""', '""""""…'),
+    ],
+)
+def test_a_name_becomes_one_line_of_its_first_characters(text, line):
+    assert clip(text, 10) == line

@@ -1,0 +1,137 @@
+"""What doctor says, on machines in folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from machine import Machine
+from records import a_context
+
+from jupyter_carbon.model import Context
+from jupyter_carbon.power import Refusal
+from jupyter_carbon.power.host import Host
+from jupyter_carbon.power.rapl import REMEDY, Rapl
+from jupyter_carbon.report.doctor import examine, findings_text, of_ledger
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def host(machine: Machine) -> Host:
+    return machine.tree.detect(affinity=4)
+
+
+def findings(machine: Machine, *sources, refusals=(), context: Context | None = None):
+    told = examine(host(machine), sources, refusals, context or a_context())
+    return {finding.topic: finding for finding in told}
+
+
+def test_a_counter_that_is_read_is_good_and_tells_step_and_bound(machine):
+    machine.package()
+    told = findings(machine, Rapl.open(host(machine)))["rapl"]
+    assert (told.health, told.text) == ("good", "CPU package-0 measured, a step of 1 ms, at most 990 W")
+
+
+def test_faults_so_far_are_a_problem(machine):
+    machine.package()
+    rapl = Rapl.open(host(machine))
+    rapl.faults.note("package-0", "read-failed", 1.0, 2.0)
+    told = findings(machine, rapl)["rapl"]
+    assert told.health == "problem"
+    assert told.text.endswith("faults so far: read-failed:package-0")
+
+
+def test_a_permission_that_is_missing_has_one_durable_remedy(machine):
+    refusal = Refusal("rapl", "energy_uj is not readable", REMEDY)
+    told = findings(machine, refusals=[refusal])["rapl"]
+    assert (told.health, told.remedy) == ("problem", REMEDY)
+    text = findings_text([told])
+    assert text.startswith("PROBLEM  rapl: energy_uj is not readable\n")
+    assert "/etc/udev/rules.d/70-rapl-energy.rules" in text
+
+
+NO_DRIVER = Refusal("nvml", "no NVIDIA driver: libnvidia-ml.so.1 is not found", "install its driver")
+
+
+def test_without_a_card_no_driver_is_missing(machine):
+    machine.tree.file("sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086")
+    told = findings(machine, refusals=[NO_DRIVER])["nvml"]
+    assert (told.health, told.remedy) == ("note", None)
+
+
+def test_a_card_without_its_driver_is_a_problem(machine):
+    machine.tree.file("sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086")
+    machine.tree.file("sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de")
+    told = findings(machine, refusals=[NO_DRIVER])["nvml"]
+    assert (told.health, told.remedy) == ("problem", "install its driver")
+
+
+def test_another_refusal_is_a_note_if_nothing_can_be_done(machine):
+    told = findings(machine, refusals=[Refusal("amd-gpu", "no AMD GPU")])["amd-gpu"]
+    assert (told.health, told.remedy) == ("note", None)
+
+
+def test_the_machine_is_named_with_what_is_allotted(machine):
+    told = findings(machine)["machine"]
+    assert told.health == "good"
+    assert "4 logical CPUs, 16.0 GB (desktop)" in told.text
+    assert "allotted here 4 CPUs and 16.0 GB" in told.text
+
+
+def test_an_unknown_processor_asks_for_its_watts(machine):
+    machine.tree.cpus(4, "Some CPU of tomorrow")
+    told = findings(machine)["machine"]
+    assert (told.health, told.remedy) == ("note", "If you know its rated watts: %config Carbon.tdp_w = 65")
+
+
+@pytest.mark.parametrize(
+    ("flags", "health", "words"),
+    [
+        ((), "good", "100 g/kWh"),
+        (("region-guessed",), "note", "guessed from the time zone"),
+        (("region-unknown",), "problem", "unknown, so the world average"),
+    ],
+)
+def test_a_place_that_nobody_named_says_how_to_name_it(machine, flags, health, words):
+    told = findings(machine, context=a_context(flags=flags))["place"]
+    assert told.health == health
+    assert words in told.text
+    assert (told.remedy is None) == (health == "good")
+
+
+# --- the ledger ----------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_that_can_be_written_is_good(tmp_path):
+    told = of_ledger(tmp_path / "new" / "ledger.sqlite", None)
+    assert (told.health, told.text) == ("good", str(tmp_path / "new" / "ledger.sqlite"))
+    assert list(tmp_path.iterdir()) == []  # asking makes nothing
+
+
+def test_what_a_session_met_is_told(tmp_path):
+    told = of_ledger(tmp_path / "ledger.sqlite", "No space left on device")
+    assert told.health == "problem"
+    assert told.text.endswith("No space left on device")
+
+
+def test_a_folder_that_is_a_file_is_a_problem(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "is not a folder" in of_ledger(tmp_path / "file" / "ledger.sqlite", None).text
+
+
+def test_a_url_is_a_problem():
+    told = of_ledger(Path("postgresql:/host/db"), None)
+    assert told.health == "problem"
+    assert "not supported" in told.text
+
+
+def test_a_strangers_database_is_said(tmp_path):
+    import sqlite3
+
+    db = sqlite3.connect(tmp_path / "ledger.sqlite")
+    db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    assert "is not a ledger of jupyter_carbon" in of_ledger(tmp_path / "ledger.sqlite", None).text
