@@ -259,6 +259,7 @@ class Session:
                 self._running.remove(cell)
             raise
         self._ticker.wake()
+        self.meter.release(cell.running)
         return cell
 
     def new_run(

@@ -84,8 +84,8 @@ def _processors() -> Iterator[Case]:
     yield Case("true dies", "two zones, two registers", "cpu", dies, ("intel-rapl:0", "intel-rapl:1"))
     near = INTEL_MAX_UJ - 260_000_000
     yield Case("wrap", "the register starts again in the cell", "cpu", _with(flat, start_uj=near))
-    small = _with(flat, max_uj=90_000_000, start_uj=40_000_000)
-    yield Case("wraps", "a register of 90 J at 60 W", "cpu", small, cells=((6.0, 0.0),))
+    small = _with(package(constant(250.0)), max_uj=600_000_000, start_uj=40_000_000)
+    yield Case("wraps", "a register of 600 J at 250 W", "cpu", small, cells=((6.0, 0.0),))
     for step_ms in (10, 100):
         slow = _with(package(constant(60.0)), step_s=step_ms / 1000)
         yield Case(f"{step_ms} ms steps", "a package counter that moves seldom", "cpu", slow, limit=None)

@@ -16,6 +16,9 @@ from jupyter_carbon.model import ONE, Context, Domain, Interval, Share, Window
 TICK_S = 0.01
 """/proc counts other processes' CPU time in ticks of 10 ms (USER_HZ, proc(5))."""
 
+MOSTLY = 0.5
+"""A counter that stood still for more than this part of a window is not believed in the rest of it either."""
+
 COARSE_S = 0.2
 """Below this the machine's busy seconds are interpolated, not counted (`power/cpu_time.py`)."""
 
@@ -120,11 +123,13 @@ def _unresolved(domain: Domain, window: Window) -> str | None:
         return None
     device = domain.device
     still = window.energy_j[domain] <= 0.0
-    if window.duration_s < domain.step_s or (still and window.duration_s < 4.0 * domain.step_s):
+    seconds = window.duration_s if window.elapsed_s is None else window.elapsed_s  # cells that shared them saw them all
+    if seconds < domain.step_s or (still and seconds < 4.0 * domain.step_s):
         return f"below-resolution:{device}"
     frozen = f"frozen:{device}"
     worked = domain.component != "gpu" or window.gpu_busy_s.get(device, (0.0, 0.0))[1] > 0.0
-    return frozen if (still and worked) or frozen in window.flags else None
+    mostly = window.filled_s.get(device, 0.0) > MOSTLY * window.duration_s
+    return frozen if (still and worked) or (mostly and frozen in window.flags) else None
 
 
 def _bound_j(domain: Domain, window: Window, context: Context, counted_j: float) -> float:

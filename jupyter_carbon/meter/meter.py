@@ -22,7 +22,8 @@ from jupyter_carbon.power import GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
 
 SEARCH_FROM_S = 0.05
-"""Cells longer than this have their child processes looked for once more at their end."""
+"""Cells longer than this have their child processes looked for once more at their end.  Of shorter ones the
+microseconds are taken off that pass between their own work and the readings at their edges."""
 
 IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
@@ -50,13 +51,14 @@ class Running:
     """A cell that is being metered, or a block inside one: the stretches it has lived through, each with the number of
     cells alive in it."""
 
-    __slots__ = ("__weakref__", "began", "closed", "edge_s", "since")
+    __slots__ = ("__weakref__", "began", "closed", "edge_s", "released_s", "since")
 
     def __init__(self) -> None:
         self.began: Reading | None = None
         self.since: Reading | None = None  # where its present stretch begins
         self.closed: list[tuple[Reading, Reading, int]] = []
         self.edge_s: Mapping[str, float] = {}  # how well its beginning is known, by device
+        self.released_s: float | None = None  # when its own work could begin
 
 
 class Meter:
@@ -164,22 +166,29 @@ class Meter:
             self._open.append(running)
         return running
 
+    def release(self, running: Running) -> None:
+        """The cell's own work begins now: what passed since its first reading was ours."""
+        running.released_s = self._clock()
+
     def end(self, running: Running) -> Window:
         """The cell ends now; its window."""
+        arrived_s = self._clock()
         if running.began is None:  # an interrupt came before its first reading
             self.begin(running)
-        began = cast("Reading", running.began)
-        if self._clock() - began.t_s > SEARCH_FROM_S:
+        is_short = arrived_s - cast("Reading", running.began).t_s <= SEARCH_FROM_S
+        if not is_short:
             found = self._tree.discover(at_once=True)
             with self._lock:
                 self._tree.adopt(found)
                 self._look_at_gpus()
         with self._lock:
             now = self._read()
+            if is_short and not running.closed and len(self._open) == 1 and not self._blocks:
+                now = self._trimmed(running, arrived_s, now)
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
-            window = self._difference(running.closed, began, now)
+            window = self._difference(running.closed, cast("Reading", running.began), now)
             if self._watched:
                 window = replace(window, edge_s=_both(running.edge_s, self._edge_s()))
             if self._gpus:
@@ -315,6 +324,18 @@ class Meter:
             energy_j.update(source.energy_j())
         return Reading(self._clock(), energy_j, tree_cpu_s, machine_busy_s, self._gpu_busy_s)
 
+    def _trimmed(self, running: Running, arrived_s: float, now: Reading) -> Reading:
+        """The edges of a cell moved to where its own work began and ended; what lies outside is the session's."""
+        began, last = cast("Reading", running.began), self._between[-1] if self._between else None
+        took_s = now.t_s - began.t_s
+        if took_s <= 0.0 or last is None or last[1] is not began:
+            return now
+        released_s = began.t_s if running.released_s is None else running.released_s
+        running.began = running.since = _between(began, now, released_s)
+        self._between[-1] = (last[0], running.began)
+        self._last = running.began
+        return _between(began, now, max(arrived_s, released_s))
+
     def _edge_s(self) -> Mapping[str, float]:
         return {device: edge_s for source in self._watched for device, edge_s in source.edge_s().items()}
 
@@ -341,7 +362,7 @@ class Meter:
         for domain, counted_j in window.energy_j.items():
             if domain.component != "gpu":
                 continue
-            if not 0.0 < seconds < domain.step_s:
+            if seconds <= 0.0 or cast("float", window.elapsed_s) >= domain.step_s:
                 self._short.pop(domain, None)  # what is owed is less than a step, and this cell is many
                 continue
             device = domain.device
@@ -395,6 +416,7 @@ class Meter:
                 known = any(f.endswith(f":{domain.device}") for f in source.faults.during(before.t_s, now.t_s))
                 if worked and not known:
                     source.faults.note(domain.device, "frozen", before.t_s, now.t_s)
+                    source.faults.fill(domain.device, before.t_s, now.t_s)
 
     @property
     def _alive(self) -> int:
@@ -459,6 +481,15 @@ class Meter:
             now.t_s - began.t_s,
             filled_s=filled_s,
         )
+
+
+def _between(a: Reading, b: Reading, t_s: float) -> Reading:
+    """Reading `b` as of a moment a little before it, or `a` a little after: joules on a straight line."""
+    part = (t_s - a.t_s) / (b.t_s - a.t_s)
+    energy_j = {d: a.energy_j[d] + (j - a.energy_j[d]) * part if d in a.energy_j else j for d, j in b.energy_j.items()}
+    cpu_s = a.tree_cpu_s + (b.tree_cpu_s - a.tree_cpu_s) * part
+    busy_s = a.machine_busy_s + (b.machine_busy_s - a.machine_busy_s) * part
+    return Reading(t_s, energy_j, cpu_s, busy_s, b.gpu_busy_s)
 
 
 def _both(begin_s: Mapping[str, float], end_s: Mapping[str, float]) -> Mapping[str, float]:

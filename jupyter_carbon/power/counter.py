@@ -27,6 +27,11 @@ DECENT_STEPS = 20
 """Steps of a counter in an interval whose mean power is worth remembering: the edges err by 5 % of it at most."""
 EDGE_S = 1e-3
 """A meter's reading takes some microseconds, so a fault may reach that far into the window beside its own."""
+LOOK_S = 0.1
+"""While cells run a gauge of the moment is looked at this often, what changes quicker is missed; and a counter that
+never rests, so that one that stands still is found out."""
+STILL_S = 0.05
+"""A counter that never rests, and has not moved for so long (50 of its steps), stands still."""
 SPANS_PER_FAULT = 64
 
 
@@ -108,12 +113,14 @@ class WrappingCounter:
     """A counter that starts again past ``range_j``, told as joules since it was opened; they never fall.
 
     `range_j` is None where nobody knows it, `max_w` the most the device can draw, `expected_w` the power to assume
-    before any was seen, `step_s` how often the counter moves.  A `read_j` that fails raises one of `errors`; the
-    constructor lets it through, `energy_j` never does.
+    before any was seen, `step_s` how often the counter moves.  `rests` says that the device may draw nothing, as a GPU
+    asleep does; a processor never does.  A `read_j` that fails raises one of `errors`; the constructor lets it through,
+    `energy_j` never does.
 
     Faults, by the name under which they are noted:
 
-    - ``read-failed``: answered with the expected power; when the counter is back the truth is restored.
+    - ``read-failed``; ``stuck``, or ``frozen`` if it never moved: answered with the expected power; when the counter is
+      back, the truth is restored.
     - ``counter-reset``: it fell, and not by a wrap.  ``implausible``: it rose faster than the device can draw.
     - ``gap``: not asked for so long that it may have wrapped more than once.
     - ``suspended``: the machine slept, which may have cleared the counter.
@@ -131,6 +138,7 @@ class WrappingCounter:
         device: str,
         faults: FaultLog,
         step_s: float = 1e-3,
+        rests: bool = True,
         errors: tuple[type[Exception], ...] = READ_ERRORS,
         clock: Seconds = time.monotonic,
         suspended_s: Seconds = suspended_s,
@@ -142,22 +150,23 @@ class WrappingCounter:
         self._guard_w = GUARD * max_w
         self._longest_s = range_j / self._guard_w if range_j else float("inf")
         self._step_s = step_s
+        self._still_s = float("inf") if rests else max(STILL_S, 2.0 * step_s)
         self._decent_s = DECENT_STEPS * step_s
         self._recent_w = self._pause_w = expected_w
 
         self._asked_s = clock()  # when the last good read began: the most time its successor can cover
         self._raw_j = read_j()
         self._suspend_s = suspended_s()
-        self._seen_s = self._mark_s = clock()
+        self._seen_s = self._good_s = self._mark_s = clock()
         self._total_j = self._mark_j = 0.0  # counted, at the last good read
         self._filled_j = 0.0  # expected, since then
         self._said_j = 0.0
-        self._guessing = False
+        self._guessing: str | None = None  # why
 
     @property
     def guessing(self) -> bool:
         """Whether the last answer was no count, or is waited for by the count."""
-        return self._guessing
+        return self._guessing is not None
 
     def energy_j(self) -> float:
         """Joules since the counter was opened."""
@@ -165,8 +174,10 @@ class WrappingCounter:
         try:
             raw_j = self._read_j()
         except self._errors:
-            return self._guess_j(self._clock())
+            return self._guess_j("read-failed", self._clock())
         now_s = self._clock()
+        if raw_j == self._raw_j and asked_s - self._good_s > self._still_s:
+            return self._guess_j("stuck" if self._total_j > 0.0 else "frozen", now_s)
         suspend_s = self._suspended_s()
         elapsed_s = now_s - self._asked_s
         step_j = raw_j - self._raw_j
@@ -183,30 +194,31 @@ class WrappingCounter:
             if now_s - self._mark_s >= self._decent_s:
                 self._learn_power(now_s)
         elif not math.isfinite(raw_j):
-            return self._guess_j(now_s)
+            return self._guess_j("read-failed", now_s)
         else:
             self._drop(raw_j, suspend_s - self._suspend_s, now_s)
-        self._raw_j, self._asked_s = raw_j, asked_s
+        self._raw_j, self._asked_s, self._good_s = raw_j, asked_s, now_s
         if suspend_s > self._suspend_s:
             self._suspend_s = suspend_s
         if self._guessing:
-            self._faults.note(self._device, "read-failed", self._seen_s, now_s)
+            self._faults.note(self._device, self._guessing, self._seen_s, now_s)
             self._faults.fill(self._device, self._seen_s, now_s)
             self._filled_j = 0.0
-            self._guessing = self._total_j < self._said_j  # said too much: wait here until it is true
-            if sound and not self._guessing:
-                self._faults.restore(self._device)
+            if self._total_j >= self._said_j:  # else too much was said: wait here until it is true
+                self._guessing = None
+                if sound:
+                    self._faults.restore(self._device)
         self._seen_s = now_s
         if self._total_j > self._said_j:
             self._said_j = self._total_j
         return self._said_j
 
-    def _guess_j(self, now_s: float) -> float:
+    def _guess_j(self, why: str, now_s: float) -> float:
         """The answer without a reading.  `_total_j` stays, so the next good one restores the truth."""
-        self._faults.note(self._device, "read-failed", self._seen_s, now_s)
+        self._faults.note(self._device, why, self._seen_s, now_s)
         self._faults.fill(self._device, self._seen_s, now_s)
         self._filled_j += self._expected_j(now_s)
-        self._guessing = True
+        self._guessing = why
         self._seen_s = now_s
         self._said_j = max(self._said_j, self._total_j + self._filled_j)
         return self._said_j
@@ -237,8 +249,6 @@ class WrappingCounter:
         return seconds * (self._pause_w if seconds >= PAUSE_S else self._recent_w)
 
 
-LOOK_S = 0.1
-"""A gauge of the moment is looked at this often while cells run: what changes quicker is missed."""
 
 
 class GaugeIntegrator:

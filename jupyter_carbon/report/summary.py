@@ -13,6 +13,7 @@ QUALITIES: tuple[Quality, ...] = ("measured", "modelled", "assumed")
 FLAGS: Mapping[str, str] = {
     "below-resolution": "shorter than the counter's step: modelled, with an upper bound",
     "frozen": "the counter did not move: modelled",
+    "stuck": "the counter stood still for a while: filled with the expected power",
     "read-failed": "a read of the counter failed: filled with the expected power",
     "counter-reset": "the counter was reset: filled with the expected power",
     "implausible": "the counter jumped beyond what the device can draw: filled with the expected power",
