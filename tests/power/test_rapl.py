@@ -503,11 +503,11 @@ def test_mirrored_dies_that_are_read_slowly_are_one_meter(powercap: Powercap, ho
     first, second = dies(powercap)
 
     def busy_clock() -> float:
-        clock.s += 0.02  # the core is lost between any two looks at the clock
+        clock.s += 0.004  # the core is lost between any two looks at the clock
         return clock.s
 
     rapl = Rapl.open(host(), clock=busy_clock, suspended_s=clock.suspended)
-    for lead_j in (2, -2):  # what 68 W draw between the two reads
+    for lead_j in (0.4, -0.4):  # what 68 W draw between the two reads
         first.add_j(13_600)
         second.add_j(13_600 + lead_j)
         clock.s += 200
