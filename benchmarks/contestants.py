@@ -47,12 +47,12 @@ def ours_session_rapl() -> Edges:
 
 
 def ours_hooks() -> Edges:
-    """What IPython calls around a cell: its events, with its own objects."""
+    """What IPython calls around a cell: its events, with its own objects, in the shell of ipykernel's kernel."""
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
     from jupyter_carbon.session import Session
 
-    shell = bare_shell()
+    shell = kernel_shell()
     shell.extension_manager.load_extension("jupyter_carbon")
     Session.current().wait_until_warm(10.0)
     info = ExecutionInfo("pass", True, False, True, "7d1f")
@@ -73,6 +73,19 @@ def ours_measure() -> Edges:
         blocks.append(jc.measure("block").__enter__())
 
     return begin, lambda: blocks.pop().__exit__(None, None, None)
+
+
+def kernel_shell() -> InteractiveShell:
+    """The shell of a kernel in this process, with all that a kernel holds."""
+    import warnings
+
+    from ipykernel.inprocess.manager import InProcessKernelManager
+
+    warnings.simplefilter("ignore")
+    manager = InProcessKernelManager()
+    manager.start_kernel()
+    shell: InteractiveShell = manager.kernel.shell
+    return shell
 
 
 def bare_shell() -> InteractiveShell:

@@ -74,8 +74,8 @@ def row(title: str, process: subprocess.Popen[str], patience_s: float) -> tuple[
     """What it found, or that it did not."""
     try:
         answer, _ = process.communicate(timeout=patience_s)
-        found = json.loads(answer)
-    except (subprocess.TimeoutExpired, json.JSONDecodeError):
+        found = json.loads(answer.splitlines()[-1])
+    except (subprocess.TimeoutExpired, json.JSONDecodeError, IndexError):
         process.kill()
         return (title, "failed", "", "", "", "")
     cells = [

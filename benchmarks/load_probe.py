@@ -1,7 +1,7 @@
 """What one import costs, in a fresh process: `load_probe.py BASE WHAT`, and one line of JSON on stdout.
 
-BASE is what the process holds before: `bare`, `ipython` (no psutil in it), or `kernel`, which holds what a live
-kernel does: IPython, ipykernel, psutil and sqlite3.
+BASE is what the process holds before: `bare`, `ipython` (no psutil in it), or `kernel`: ipykernel's own kernel, in this
+process, and with it IPython, psutil and sqlite3.
 """
 
 from __future__ import annotations
@@ -13,22 +13,28 @@ import sys
 import threading
 import time
 from resource import RUSAGE_CHILDREN, getrusage
+from typing import TYPE_CHECKING
 
-from contestants import bare_shell, carbontracker, codecarbon, eco2ai, pyjoules, zeus
+from contestants import bare_shell, carbontracker, codecarbon, eco2ai, kernel_shell, pyjoules, zeus
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 
 def hold(base: str) -> None:
     """Import what such a process holds."""
-    if base == "bare":
-        return
-    bare_shell()
+    if base == "ipython":
+        bare_shell()
+        assert "psutil" not in sys.modules, "this IPython imports psutil itself: there is nothing to compare with"
     if base == "kernel":
         import sqlite3  # noqa: F401
 
-        import ipykernel.kernelapp  # noqa: F401
         import psutil  # noqa: F401
-    else:
-        assert "psutil" not in sys.modules, "this IPython imports psutil itself: there is nothing to compare with"
+
+        SHELLS.append(kernel_shell())
+
+
+SHELLS: list[InteractiveShell] = []
 
 
 def import_psutil() -> None:
@@ -41,7 +47,7 @@ def import_ours() -> None:
 
 def load_ours() -> None:
     """The import and the hooks: all that stands between the user and the next cell."""
-    bare_shell().extension_manager.load_extension("jupyter_carbon")
+    SHELLS[0].extension_manager.load_extension("jupyter_carbon")
 
 
 def settle() -> None:

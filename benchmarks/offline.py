@@ -17,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from contestants import bare_shell
+from contestants import kernel_shell
 from overhead import Powercap, Worker, turns
 from shown import machine, quantile, table
 
@@ -71,7 +71,7 @@ def ours() -> None:
     """The extension, and one cell."""
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
-    shell = bare_shell()
+    shell = kernel_shell()
     shell.extension_manager.load_extension("jupyter_carbon")
     info = ExecutionInfo("pass", True, False, True, "7d1f")
     shell.events.trigger("pre_run_cell", info)

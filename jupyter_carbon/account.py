@@ -10,6 +10,7 @@ from jupyter_carbon.footprint import NOTHING, Totals, footprint, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.model import CarbonIntensity, CellRecord, Context, Footprint
+from jupyter_carbon.turns import in_turns
 
 KEPT_RECORDS = 1000
 """Records kept in memory; the ledger has them all."""
@@ -50,10 +51,10 @@ class Account:
         """
         with self._lock:
             totals, between = self._totals, []
-            for record in ended:
+            for record in in_turns(ended):
                 self._records.append(record)
                 totals = totals.with_cell(record)
-            for window in meter.take_between():
+            for window in in_turns(meter.take_between()):
                 meter.learn(window, idle=True)
                 shares, _ = attribute(window, context)
                 cost = footprint(shares, window.duration_s, context)

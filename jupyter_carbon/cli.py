@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_carbon.api import best_start
+from jupyter_carbon.estimate.arguments import Budget, add_estimate, asked_of, scenarios_in
 from jupyter_carbon.footprint import NOTHING
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.book import Ledger
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `jupyter carbon history | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except CarbonError as err:
+    except (CarbonError, ValueError) as err:
         print(f"jupyter carbon: {err}", file=sys.stderr)
         return 1
     except OSError as err:  # a file that somebody named
@@ -79,6 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     when.add_argument("--interruptible", action="store_true", help="it may pause and go on")
     when.add_argument("--region", action="append", help="where; several are compared (default: this machine's)")
     when.add_argument("--json", action="store_true", help="the advice as JSON")
+
+    estimate = word("estimate", _estimate, "What a run would cost, before it runs: a range, and all that it stands on.")
+    add_estimate(estimate)
+    estimate.add_argument("--json", action="store_true", help="the estimate as JSON")
+
+    plan = word("plan", _plan, "Many scenarios at once, each with its range, ranked by their grams.")
+    plan.add_argument(
+        "path", type=Path, metavar="FILE", help="a CSV table whose columns are words of `estimate`, or JSON"
+    )
+    plan.add_argument("--output", type=Path, help="save the whole table there: .csv or .json")
+    plan.add_argument("--json", action="store_true", help="the rows as a JSON list")
 
     run = word("run", _run, "Execute a notebook in a kernel of its own, and say what each cell cost.")
     run.add_argument("path", type=Path, metavar="NOTEBOOK")
@@ -128,15 +140,53 @@ def _history(options: argparse.Namespace) -> int:
 
 
 def _when(options: argparse.Namespace) -> int:
-    try:
-        advice = best_start(options.hours, options.region, options.within, options.interruptible)
-    except ValueError as err:
-        raise CarbonError(str(err)) from err
+    advice = best_start(options.hours, options.region, options.within, options.interruptible)
     if options.json:
         _print_json(json.loads(json.dumps(asdict(advice), default=lambda moment: moment.isoformat())))
     else:
         print(advice)
     return 0
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from jupyter_carbon.estimate.estimator import estimate  # noqa: PLC0415  (it needs numpy)
+
+    budget = None if options.budget is None else Budget.of(options.budget)
+    one = estimate(**asked_of(options))
+    if options.json:
+        held = {} if budget is None else {"budget": {**asdict(budget), "chance_above": budget.chance(one)}}
+        _print_json({**one.to_dict(), **held})
+    else:
+        print(one)
+    if budget is None:
+        return 0
+    passed = budget.chance(one) > 0.5
+    if passed or not options.json:
+        print(budget.verdict(one), file=sys.stderr if passed else sys.stdout)
+    return 1 if passed else 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from jupyter_carbon.estimate.planner import plan, shown  # noqa: PLC0415  (it needs pandas)
+
+    planned = plan(scenarios_in(options.path))
+    rows = planned.to_json(orient="records", date_format="iso", force_ascii=False, indent=1)
+    if options.output is not None:
+        try:
+            if options.output.suffix.casefold() == ".json":
+                options.output.write_text(rows, encoding="utf-8")
+            else:
+                planned.to_csv(options.output, index=False)
+        except OSError as err:
+            raise CarbonError(f"{options.output} cannot be written ({err.strerror or err})") from err
+    if options.json:
+        print(rows)
+    elif options.output is None:
+        print(shown(planned))
+    bad = int(planned["error"].notna().sum())
+    if bad:
+        print(f"{bad} of {len(planned)} rows cannot be: see the column `error`", file=sys.stderr)
+    return 1 if bad == len(planned) else 0
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from jupyter_carbon.model import CarbonError, CarbonIntensity, CellRecord, Conte
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
-    from jupyter_carbon.grid.live import Live
+    from jupyter_carbon.grid.live import Live, State
     from jupyter_carbon.grid.timeline import Timeline
     from jupyter_carbon.ledger.book import Ledger
 
@@ -108,9 +108,9 @@ class Hours:
             return self._live
 
     @property
-    def feeds(self) -> tuple[object, ...]:
-        """The live sources in use."""
-        return () if self._live is None else tuple(self._live.feeds)
+    def states(self) -> tuple[State, ...]:
+        """How the live sources in use are doing."""
+        return () if self._live is None else tuple(feed.state for feed in self._live.feeds)
 
     def timeline(self, region: str | None = None) -> Timeline:
         """The timeline of a place, whatever is known of it."""

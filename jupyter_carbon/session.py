@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import logging
 import os
 import sys
 import threading
@@ -18,14 +17,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
 from jupyter_carbon.grid import region as regions
-from jupyter_carbon.grid import static
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
-from jupyter_carbon.ledger.journal import Journal
 from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
 from jupyter_carbon.meter.device_sync import synchronise
@@ -33,29 +31,28 @@ from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
 from jupyter_carbon.model import (
-    ONE,
     CarbonIntensity,
     CellRecord,
     CellRun,
     Context,
     Footprint,
-    Interval,
     LedgerError,
     Reading,
     Status,
-    UnknownRegion,
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
-from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
+from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
+from jupyter_carbon.surroundings import Surroundings
+from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import Unforkable
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
-    from jupyter_carbon.ledger.neighbours import Neighbours
+    from jupyter_carbon.ledger.plans import Planned
     from jupyter_carbon.report.doctor import Finding
 
     class Watcher(Protocol):
@@ -66,12 +63,6 @@ if TYPE_CHECKING:
 
         def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
             """The counters now, and the cells that run."""
-
-
-log = logging.getLogger("jupyter_carbon")
-
-GIVEN_PUE = Interval(0.98, 1.0, 1.02)
-"""A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""
 
 
 SETTLE_FROM = 256
@@ -125,7 +116,7 @@ class Session:
                 forked = last is not None and not last.is_of_this_process
                 cls._current = last = cls(settings or Carbon(), recording=not forked, forked=forked)
                 if settings is None:  # a script: no line of ours at its begin speaks of notes
-                    last._unsaid += last.warnings
+                    last.books.say_all()
             elif settings is not None and settings is not last.settings:
                 last.take(settings)
             return last
@@ -143,7 +134,7 @@ class Session:
     def place_of_process(cls) -> regions.Region:
         """Where this process takes its electricity, by its settings or as far as the machine knows."""
         if cls._current is not None:
-            return cls._current._place(None)[0]
+            return cls._current.surroundings.place()[0]
         settings = Carbon()
         settings.fill_from(os.environ)
         return regions.resolve(settings.region) if settings.region else regions.guess()
@@ -181,42 +172,35 @@ class Session:
         `fetch` asks a live grid source; without it, over the network.
         """
         self.settings = settings
-        self.warnings: list[str] = list(settings.fill_from(environ))
+        refused = settings.fill_from(environ)
         self.id = run_id()
         self.closed = False
         self.boundary = Boundary()
         self._unforkable = Unforkable()
         self.notebook = environ.get("JPY_SESSION_NAME")
-        self._root, self._environ, self._pid = root, environ, os.getpid()
+        self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
-        self._neighbours: Neighbours | None = None
-        self._forked = forked
-        self._sessions_here, self._inside_another = 1, forked
-        self._contexts: dict[str | None, Context] = {}
-        self._fetch = fetch
-        self.hours = Hours(self._make_live, lambda region: self._place(region)[0])
-        self._refused_regions: dict[str, str] = {}
         self._stale = False
         self._lock = threading.RLock()  # re-entrant: a signal may land on a thread that holds it
         self._settling = threading.Lock()
-        self._unsaid: list[str] = []
         self._watcher: Watcher | None = None
         self._comes: Callable[[], Watcher] | None = None
-        self._recording, self._no_journal = recording, None if recording else "nothing is recorded here"
 
-        self._found_host = Host.detect(root, environ)
-        self.host = self._rated_host()
+        self.surroundings = Surroundings(
+            settings, root, environ, sources=lambda: self.meter.sources, inside_another=forked
+        )
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
         )
         self.gpus_found = False
         self._warm = threading.Event()
-        self.ledger_path = _ledger_path(settings)
-        self._journal = self._open_journal() if recording else None
-        self._ledger: Ledger | None = None
+        self.hours = Hours(self._make_live, lambda region: self.surroundings.place(region)[0])
+        self.books = Bookkeeper(_ledger_path(settings), self.id, recording=recording)
+        self.note(*refused)
         self._ticker = Ticker(
             self._tick,
             self._has_work,
@@ -227,7 +211,7 @@ class Session:
             boundary=self.boundary,
         )
         if not self._ticker.start():
-            self.warnings.append("threads cannot be started here: cells are metered at their edges only")
+            self.note("threads cannot be started here: cells are metered at their edges only")
         ours = weakref.ref(self)
         atexit.register(_close, ours)
         if hasattr(os, "register_at_fork"):
@@ -271,8 +255,8 @@ class Session:
         execution_count: int | None = None,
     ) -> CellRun:
         """A name for a run that begins now."""
-        sha1 = source and hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1 or None)
+        sha1 = sha1_of(source) if source else None
+        return CellRun(run_id(), self.id, cell_id, self.notebook, label, execution_count, time.time(), sha1)
 
     @property
     def running(self) -> bool:
@@ -301,8 +285,7 @@ class Session:
                 self._running.remove(cell)
             raise
         self._ticker.wake()
-        if self._unsaid:
-            self._say()
+        self.books.say()
 
     def _read_end(self, cell: Cell, status: Status, flags: tuple[str, ...]) -> None:
         if cell.running.began is None:
@@ -322,11 +305,7 @@ class Session:
                 return
             self._tell_begin(cell, self.context(cell.region))
             cell.intensity, cell.course = self._hour_of(cell, cell.window)
-            if self._journal is not None:
-                try:
-                    self._journal.end(cell.run.id, cell.window, cell.status, cell.intensity, cell.course)
-                except LedgerError as err:
-                    self._warn(err)
+            self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
             self._running.remove(cell)
         self._ended.append(cell)
         if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
@@ -339,33 +318,28 @@ class Session:
         course = cell.growth.course(window, cell.told or self.context(cell.region))
         return self.hours.of(cell.region, cell.run.started_at, elapsed_s, course), course
 
+    def keep(self, planned: Planned, cell: Cell) -> None:
+        """What was expected of a cell goes to the ledger beside what it took, once it has ended; off the path."""
+        self._planned.append((planned, cell))
+
     def end_lost(self, owner: object, status: Status = "interrupted") -> None:
         """End what `owner` has begun on this thread and did not end: an interrupt that lands in a hook is swallowed
         with the rest of that hook."""
         thread = threading.get_ident()
         for cell in tuple(self._running):
             if cell.owner is owner and cell.thread == thread:
-                self.end(cell, status)
+                self.boundary.run(lambda cell=cell: self.end(cell, status))  # type: ignore[misc]
 
     def _tell_begin(self, cell: Cell, context: Context) -> None:
         """The journal knows the cell by this context from now on: at first, when a GPU has joined in mid-cell, and
         when another kernel has come or gone."""
-        if cell.told is context:
-            return
-        cell.told = context
-        if self._journal is not None:
-            try:
-                self._journal.context(context)
-                self._journal.begin(cell.run)
-            except LedgerError as err:
-                self._warn(err)
+        if cell.told is not context:
+            self.books.begin(cell.run, context)
+            cell.told = context  # after it: an interrupt in between tells twice, which is stored once
 
     def context(self, region: str | None = None) -> Context:
-        """What turns joules into a footprint here, or in another `region`; made once for each."""
-        context = self._contexts.get(region)
-        if context is None:
-            context = self._contexts[region] = self._make_context(region)
-        return context
+        """What turns joules into a footprint here, or in another `region`."""
+        return self.surroundings.context(region)
 
     # --- off the path -------------------------------------------------------------------------------------
 
@@ -391,10 +365,8 @@ class Session:
                 from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
 
                 self._account = Account()
-            ended = []
-            while self._ended:
-                cell = self._ended.popleft()
-                ended.append((cell, self.record_of(cell)))
+            cells = [self._ended.popleft() for _ in range(len(self._ended))]
+            ended = [(cell, self.record_of(cell)) for cell in in_turns(cells)]
             between = self._account.settle([record for _, record in ended], self.meter, self.context())
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
@@ -416,23 +388,40 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import Finding, examine, of_ledger  # noqa: PLC0415  (when somebody asks)
+        from jupyter_carbon.report.doctor import Finding, examine, of_grid, of_ledger  # noqa: PLC0415  (when somebody asks)
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
-            of_ledger(self.ledger_path, self.trouble),
+            *of_grid(self.hours.states),
+            of_ledger(self.books.path, self.books.trouble),
             *(Finding("warning", "problem", text) for text in self.warnings),
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
 
-    @property
-    def trouble(self) -> str | None:
-        """Why rows cannot be written now, if they cannot."""
-        return self._no_journal if self._journal is None else self._journal.trouble
+    def outlook(self, region: str | None = None) -> dict[str, Any]:
+        """The coming day of the grid, as JSON values for a panel; off the cell's path."""
+        from jupyter_carbon.estimate.outlook import outlook  # noqa: PLC0415  (when a panel asks)
 
-    def refusal(self, region: str | None) -> str | None:
-        """What was wrong with a region that a cell asked for, with its near matches."""
-        return self._refused_regions.get(region) if region else None
+        return outlook(self.hours.timeline(region), time.time())
+
+    @property
+    def host(self) -> Host:
+        """The machine."""
+        return self.surroundings.host
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where rows go."""
+        return self.books.path
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong so far, and what was refused."""
+        return tuple(self.books.warnings)
+
+    def note(self, *texts: str) -> None:
+        """For the doctor to tell."""
+        self.books.note(*texts)
 
     @property
     def is_of_this_process(self) -> bool:
@@ -441,44 +430,27 @@ class Session:
 
     def take(self, settings: Carbon) -> None:
         """Go on with other settings."""
-        self.settings = settings
-        self.warnings += settings.fill_from(self._environ)
+        self.settings = self.surroundings.settings = settings
+        self.note(*settings.fill_from(self._environ))
         self.reconfigure()
 
     def reconfigure(self) -> None:
         """The settings have changed: the next cell is told by the new ones."""
         self._stale = True
         self.hours.forget()
-        self._retell()
-
-    def _retell(self) -> None:
-        self._contexts = {region: self._make_context(region) for region in tuple(self._contexts)}
+        self.surroundings.renew()
 
     def _renew(self) -> None:
         """Between two cells: what cannot change under one that runs."""
         self._stale = False
-        host = self._rated_host()
-        if host != self.host:
+        if self.surroundings.rate():
             from jupyter_carbon.power.cpu_model import CpuModel  # noqa: PLC0415  (once, after somebody gave watts)
 
-            self.host = host
             for source in self.meter.sources:
                 if isinstance(source, CpuModel):
-                    self.meter.swap(source, CpuModel.open(host))
-            self._retell()
-        path = _ledger_path(self.settings)
-        if path != self.ledger_path and self._recording:
-            if self._journal is not None:
-                self._journal.close()
-            self.ledger_path, self._ledger, self._neighbours = path, None, None
-            self._journal = self._open_journal()
-
-    def _rated_host(self) -> Host:
-        """The machine as it was found, with the rated power that somebody gave."""
-        watts = self.settings.tdp_w
-        if watts is None:
-            return self._found_host
-        return replace(self._found_host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)
+                    self.meter.swap(source, CpuModel.open(self.host))
+            self.surroundings.renew()
+        self.books.move(_ledger_path(self.settings))
 
     def close(self) -> None:
         """Hand the journal over and give everything back; what does not answer is not waited for long."""
@@ -486,16 +458,13 @@ class Session:
             return
         self.closed = True
         self._ticker.stop(CLOSING_S)
-        self._say()
+        self.books.say()
 
     def _finish(self) -> None:
         """On the ticker's thread, as its last act."""
         for cell in tuple(self._running):
             self.end(cell, "interrupted", ("session-closed",))
-        if self._journal is not None:
-            self._journal.close()
-        if self._neighbours is not None:
-            self._neighbours.leave()
+        self.books.close()
         self.meter.close()
 
     def _has_work(self) -> bool:
@@ -510,7 +479,7 @@ class Session:
         if self.closed:
             return
         self._look_around()
-        self.hours.look(tuple(self._contexts))
+        self.hours.look(self.surroundings.asked_for)
         self._let_in()
         reading = self.meter.tick() if self._running or self._watcher is not None else None
         if self._running:
@@ -521,52 +490,39 @@ class Session:
         else:
             self.account()
             with self._unforkable:
-                self._hand_over()
+                self.books.hand_over(self._settle)
         if self._watcher is not None and reading is not None:
             self._watcher.ticked(reading, self.open_cells)
 
     def _checkpoint(self, cell: Cell) -> None:
         with self._lock:
-            if cell.window is not None or cell.running.began is None or self._journal is None:
+            if cell.window is not None or cell.running.began is None or not self.books.recording:
                 return
             self._tell_begin(cell, self.context(cell.region))
             window = self.meter.so_far(cell.running)
             if self.hours.knows(cell.region):
                 cell.growth.tick(window, self.context(cell.region))
-            try:
-                self._journal.checkpoint(cell.run.id, window, *self._hour_of(cell, window))
-            except LedgerError as err:
-                self._warn(err)
+            self.books.checkpoint(cell.run.id, window, *self._hour_of(cell, window))
 
     def _look_around(self) -> None:
         """See who else meters this machine: idle power and memory are shared among all who do."""
-        if self._journal is None:
-            return
-        if self._neighbours is None:
-            from jupyter_carbon.ledger.neighbours import Neighbours  # noqa: PLC0415  (on the ticker's thread)
+        others = self.books.others()
+        if others is not None:
+            self.surroundings.share_with(*others)
 
-            self._neighbours = Neighbours(self._journal.folder)
-        seen = self._neighbours.look(time.monotonic())
-        if (seen.count, seen.above) != (self._sessions_here, self._inside_another):
-            self._sessions_here, self._inside_another = seen.count, seen.above
-            self._retell()
+    def _settle(self, ledger: Ledger) -> None:
+        """Tell rows with the surer intensities that have come since, and expectations with what came of them."""
+        self.hours.settle(self.account(), ledger)
+        self._settle_plans(ledger)
 
-    def _hand_over(self) -> None:
-        """Move finished runs from the journal into the ledger."""
-        if self._journal is None:
-            return
-        try:
-            if self._ledger is None:
-                # SQLite has no business on a cell's path, not even its import.
-                from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
-
-                self._ledger = Ledger.open(self.ledger_path)
-            self._ledger.drain(self._journal)
-            self.hours.settle(self.account(), self._ledger)
-            if self._ledger.notice is not None:  # it was damaged, and has been begun anew
-                self._warn(LedgerError(self._ledger.notice))
-        except LedgerError as err:
-            self._warn(err)
+    def _settle_plans(self, ledger: Ledger) -> None:
+        """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
+        while self._planned and self._planned[0][1].window is not None:
+            planned, cell = self._planned[0]
+            if cell.status == "ok":
+                actual_kwh = self.record_of(cell).footprint.facility_energy_kwh.likely
+                ledger.plans.keep(replace(planned, actual_kwh=actual_kwh))
+            self._planned.popleft()
 
     def _warm_up(self) -> None:
         """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
@@ -574,7 +530,7 @@ class Session:
             with self._unforkable:
                 self._look_around()
                 self.account()
-                self.hours.look(tuple(self._contexts))
+                self.hours.look(self.surroundings.asked_for)
             # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
             # parent has begun may never answer, and where the parent counts what is used anyway.
             for name in () if self._forked else GPU_SOURCES:
@@ -585,7 +541,7 @@ class Session:
                     self.meter.add_gpus(cast("GpuSource", source))
                     self.gpus_found = True
             if self.gpus_found:
-                self._retell()
+                self.surroundings.renew()
             self._let_in()
         finally:
             self._warm.set()
@@ -596,9 +552,9 @@ class Session:
         from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (on the ticker's thread, for a named place)
 
         return Live(
-            _grid_folder(self.ledger_path),
+            _grid_folder(self.books.path),
             self._environ,
-            enabled=self.settings.live and self._recording,
+            enabled=self.settings.live and self.books.recording,
             provider=self.settings.provider,
             area=self.settings.area,
             fetch=self._fetch,
@@ -609,84 +565,20 @@ class Session:
     def _on_grid_news(self) -> None:
         """On the refresher's thread: the cells of these hours may be settled, though the ticker sleeps."""
         self.hours.has_news()
-        if self._ledger is not None and not self._running:
+        if self.books.ledger is not None and not self._running:
             try:
-                self.hours.settle(self.account(), self._ledger)
+                self._settle(self.books.ledger)
             except LedgerError as err:
-                self._warn(err)
+                self.books.warn(str(err))
 
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Whether all drivers have answered within `timeout_s`; never asked on a cell's path."""
         return self._warm.wait(timeout_s)
 
-    def _open_journal(self) -> Journal | None:
-        try:
-            return Journal.open(self.ledger_path, self.id)
-        except (LedgerError, OSError) as err:  # a URL; a name that no file can have
-            self._no_journal = f"rows are not stored: {err}"
-            self._warn(LedgerError(self._no_journal))
-            return None
 
-    def _warn(self, err: LedgerError) -> None:
-        """One warning a session for each cause; the cell runs on."""
-        text = str(err)
-        if text not in self.warnings:
-            self.warnings.append(text)
-            self._unsaid.append(text)
-
-    def _say(self) -> None:
-        """On a thread of the user's: what the ticker's says lands in whatever cell is at hand."""
-        unsaid, self._unsaid = self._unsaid, []
-        for text in unsaid:
-            log.warning("jupyter_carbon: %s", text)
-
-    def _place(self, region: str | None) -> tuple[regions.Region, tuple[str, ...]]:
-        refused: tuple[str, ...] = ()
-        for text in (region, self.settings.region):
-            if text:
-                try:
-                    return regions.resolve(text), refused
-                except UnknownRegion as err:
-                    refused = ("region-refused",)
-                    self._refused_regions[text] = str(err)
-        place = regions.guess(root=self._root, environ=self._environ)
-        guessed = {"time zone": ("region-guessed",), "default": ("region-unknown",)}.get(place.how, ())
-        return place, refused + guessed
-
-    def _make_context(self, region: str | None) -> Context:
-        place, flags = self._place(region)
-        host = self.host
-        if self.settings.pue is not None:
-            pue, pue_source = GIVEN_PUE.scaled(self.settings.pue), "given by you"
-        else:
-            pue, pue_source = static.pue(place, host.chassis)
-        embodied = static.embodied_gco2e_per_h(host.chassis)
-        part = machine_share(host)
-        of_server = "" if part is ONE else f", {part.likely:.1%} of a server for {host.logical_cpus} vCPUs (assumed)"
-        water = static.water_l_per_kwh(place)
-        idle_share = min(host.cpu_share, 1.0 / self._sessions_here)
-        if self._inside_another:
-            flags += ("inside-another",)
-        sources, domains = self.meter.sources, self.meter.domains
-        by_platform = any(domain.device.startswith("psys") for domain in domains)
-        return Context(
-            domains=domains,
-            n_cpu=host.logical_cpus,
-            idle_share=idle_share,
-            ram_share=1.0 / self._sessions_here,
-            idle_w={device: w for source in sources for device, w in source.idle_w.items()},
-            power_limit_w={device: w for source in sources for device, w in source.power_limit_w.items()},
-            gpus_allotted=tuple(d for source in sources for d in getattr(source, "allotted", ())),
-            wall=platform_wall_model(host) if by_platform else wall_model(host),
-            pue=pue,
-            pue_source=pue_source,
-            intensity=static.intensity(place),
-            embodied_gco2e_per_h=embodied and (embodied[0] * part).scaled(idle_share),
-            embodied_source=embodied and embodied[1] + of_server,
-            water_l_per_kwh=water and water[0],
-            water_source=water and water[1],
-            flags=flags,
-        )
+def sha1_of(source: str) -> str:
+    """What a cell's code is known by; the code itself is never kept."""
+    return hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 def _ledger_path(settings: Carbon) -> Path:
@@ -714,5 +606,4 @@ def _forget(ours: weakref.ref[Session]) -> None:
     if session is not None:
         session.closed = True
         session.settings.metering = False
-        if session._journal is not None:
-            session._journal.abandon()
+        session.books.abandon()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from power.host_tree import HostTree
 from power.powercap import Powercap, Zone
 
+from jupyter_carbon.grid.live import Fetch
 from jupyter_carbon.session import Session
 from jupyter_carbon.settings import Carbon
 
@@ -18,7 +20,7 @@ CPU = "Intel(R) Xeon(R) Gold 6148 CPU @ 2.40GHz"
 class Machine:
     """Four CPUs of a desktop, 16 GB, and one package whose joules the test writes.
 
-    Its power limit is 5 kW, so that a test may write many joules in little time.
+    Its power limit is nearly 1 kW, so that a test may write many joules in little time.
     """
 
     def __init__(self, root: Path, *, cpus: int = 4, guest: bool = False, chassis: int = 3) -> None:
@@ -28,6 +30,8 @@ class Machine:
         self.tree.cpus(cpus, CPU, guest=guest).dmi(chassis_type=chassis)
         self.tree.file("proc/sys/kernel/random/boot_id", "boot")
         self.powercap = Powercap(root)
+        self._cpus = cpus
+        self.busy(0.0)
 
     def package(self, number: int = 0) -> Zone:
         zone = self.powercap.zone(f"intel-rapl:{number}", f"package-{number}")
@@ -35,14 +39,28 @@ class Machine:
             (zone.folder / f"constraint_{constraint}_power_limit_uw").write_text("990000000\n")
         return zone
 
-    def busy(self, cpu_s: float, cpus: int = 4) -> None:
-        """CPU seconds of everybody since boot."""
-        self.tree.stat(cpus, round(cpu_s * 100))
+    def busy(self, cpu_s: float) -> None:
+        """CPU seconds of everybody since boot: one write of always as many bytes, never half a file."""
+        each = "".join(f"cpu{n} 0 0 0 0 0 0 0 0 0 0\n" for n in range(self._cpus))
+        text = f"cpu  {round(cpu_s * 100):010d} 0 0 0 0 0 0 0 0 0\n{each}intr 0\nctxt 0\n"
+        descriptor = os.open(self.root / "proc/stat", os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.pwrite(descriptor, text.encode(), 0)
+        finally:
+            os.close(descriptor)
 
-    def session(self, environ: Mapping[str, str] | None = None, *, recording: bool = True, **settings: Any) -> Session:
-        """One more session that meters this machine; close it."""
-        chosen = {"region": "FR", "ledger": str(self.ledger), **settings}
-        return Session(Carbon(**chosen), root=self.root, environ=environ or {"TZ": "UTC"}, recording=recording)
+    def session(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        recording: bool = True,
+        fetch: Fetch | None = None,
+        **settings: Any,
+    ) -> Session:
+        """One more session that meters this machine; close it.  It asks no live grid source but through `fetch`."""
+        chosen = {"region": "FR", "ledger": str(self.ledger), "live": fetch is not None, **settings}
+        environ = environ or {"TZ": "UTC"}
+        return Session(Carbon(**chosen), root=self.root, environ=environ, recording=recording, fetch=fetch)
 
     @property
     def ledger(self) -> Path:

@@ -30,7 +30,12 @@ def run(tmp_path: Path) -> Callable[..., Any]:
 
     def run(code: str, *, stderr: str = "", **environ: str) -> Any:
         env = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER_CARBON_")}
-        env |= {"JUPYTER_CARBON_LEDGER": str(tmp_path / "ledger.sqlite"), "JUPYTER_CARBON_REGION": "FR", **environ}
+        env |= {
+            "JUPYTER_CARBON_LEDGER": str(tmp_path / "ledger.sqlite"),
+            "JUPYTER_CARBON_REGION": "FR",
+            "JUPYTER_CARBON_LIVE": "0",
+            **environ,
+        }
         words = [sys.executable, "-c", HEAD + textwrap.dedent(code)]
         done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=100, check=False)
         assert done.stderr == stderr

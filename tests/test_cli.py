@@ -29,7 +29,9 @@ Answer = tuple[int, str, str]
 def ledger(tmp_path: Path) -> Path:
     """Two cells of one notebook, a block that failed, and a flag."""
     path = tmp_path / "ledger.sqlite"
-    session = Session(Carbon(region="FR", ledger=str(path)), environ={"JPY_SESSION_NAME": "work/a.ipynb", "TZ": "UTC"})
+    session = Session(
+        Carbon(region="FR", live=False, ledger=str(path)), environ={"JPY_SESSION_NAME": "work/a.ipynb", "TZ": "UTC"}
+    )
     assert session.wait_until_warm(30)
     for label, status, region in (("load", "ok", None), ("fit", "ok", "SE"), ("odd", "error", "FX")):
         cell = session.begin("1", label=label, execution_count=3, region=region)
@@ -156,8 +158,8 @@ def test_a_ledger_at_a_url_is_one_sentence(say):
 def test_a_ledger_of_a_newer_version_is_read_and_said(say, ledger):
     import sqlite3
 
-    session = Session(Carbon(ledger=str(ledger)), environ={"TZ": "UTC"})
-    session._hand_over()
+    session = Session(Carbon(live=False, ledger=str(ledger)), environ={"TZ": "UTC"})
+    session.books.hand_over(lambda ledger: None)
     session.close()
     db = sqlite3.connect(ledger)
     db.execute("PRAGMA user_version = 999")
@@ -206,7 +208,11 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         (tmp_path / "folder").mkdir(exist_ok=True)
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
         nbformat.write(notebook, tmp_path / "folder" / "a.ipynb")
-        env = clean_env(tmp_path) | {"JUPYTER_CARBON_LEDGER": "ledger.sqlite", "JUPYTER_CARBON_REGION": "FR"}
+        env = clean_env(tmp_path) | {
+            "JUPYTER_CARBON_LEDGER": "ledger.sqlite",
+            "JUPYTER_CARBON_REGION": "FR",
+            "JUPYTER_CARBON_LIVE": "0",
+        }
         command = [sys.executable, "-m", "jupyter_carbon.cli", "run", "folder/a.ipynb", *words]
         return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
 

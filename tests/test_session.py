@@ -64,7 +64,7 @@ def child(code: str, **environ: str) -> subprocess.Popen[str]:
         "from jupyter_carbon.session import Session\nfrom jupyter_carbon.settings import Carbon\n"
         "root = Path(sys.argv[1])\n"
         "def session(**given):\n"
-        "    given = {'region': 'FR', 'ledger': str(root / 'ledger.sqlite'), **given}\n"
+        "    given = {'region': 'FR', 'live': False, 'ledger': str(root / 'ledger.sqlite'), **given}\n"
         "    return Session(Carbon(**given), root=root, environ={'TZ': 'UTC'})\n"
     )
     return subprocess.Popen(
@@ -218,7 +218,7 @@ def test_a_disk_that_never_answers_does_not_keep_the_process_from_ending(machine
     cell = session.begin("1", label="done", owner=object())
     session.end(cell)
     def write_for_ever():
-        with session._journal._lock:
+        with session.books._journal._lock:
             print("held", flush=True)
             time.sleep(600)
     threading.Thread(target=write_for_ever, daemon=True).start()
@@ -413,7 +413,7 @@ def test_a_setting_changed_in_mid_cell_loses_no_joule_of_that_cell(machine, open
     time.sleep(0.02)
     session.end(cell)
     share = next(share for share in rows(machine)[0].shares if share.domain.component == "cpu")
-    assert share.machine_energy_j.likely >= 0.15 * session._found_host.tdp_w * 0.04 * 0.9
+    assert share.machine_energy_j.likely >= 0.15 * session.surroundings._found_host.tdp_w * 0.04 * 0.9
 
 
 def test_a_ledger_named_later_takes_the_rows_from_the_next_cell_on(machine, open_session, tmp_path):
@@ -440,7 +440,7 @@ def test_a_session_opened_by_a_block_takes_the_settings_of_the_shell_that_comes_
     from jupyter_carbon.settings import Carbon
 
     session = open_session()
-    session.take(Carbon(region="SE", ledger=str(machine.ledger)))
+    session.take(Carbon(region="SE", live=False, ledger=str(machine.ledger)))
     assert run_cell(session).intensity.region == "SE"
 
 
@@ -449,8 +449,8 @@ def test_an_unknown_region_of_one_cell_is_flagged_and_near_matches_are_at_hand(o
     record = run_cell(session, region="aws:eu-wst-3")
     assert record.intensity.region == "FR"
     assert "region-refused" in record.flags
-    assert "aws:eu-west-3" in session.refusal("aws:eu-wst-3")
-    assert (session.refusal("FR"), session.refusal(None)) == (None, None)
+    assert "aws:eu-west-3" in session.surroundings.refusal("aws:eu-wst-3")
+    assert (session.surroundings.refusal("FR"), session.surroundings.refusal(None)) == (None, None)
     assert run_cell(session, region="SE").flags == ()
 
 
@@ -477,7 +477,7 @@ def test_a_ledger_that_cannot_be_written_costs_one_warning_and_no_cell(machine, 
     assert len(records) == 5
     assert len(caplog.records) == 1
     assert "a-file" in caplog.text
-    assert session.trouble is not None
+    assert session.books.trouble is not None
     ledger = next(finding for finding in session.findings() if finding.topic == "ledger")
     assert ledger.health == "problem"
 
@@ -492,7 +492,7 @@ def test_rows_that_waited_for_the_disk_are_written_when_it_is_back(machine, open
     session.end(session.begin("2", label="after", owner=SHELL))
     session._tick()
     assert [row.run.label for row in Ledger.open(blocked / "ledger.sqlite").records()] == ["waited", "after"]
-    assert session.trouble is None
+    assert session.books.trouble is None
 
 
 def test_a_damaged_ledger_is_kept_aside_and_said_once(machine, open_session, caplog):

@@ -4,8 +4,8 @@ estimates."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from jupyter_carbon.estimate import hardware
@@ -19,6 +19,7 @@ from jupyter_carbon.estimate.priors import shipped
 from jupyter_carbon.estimate.result import Assumption, Estimate, told
 from jupyter_carbon.estimate.runtime import peak_flop_per_s
 from jupyter_carbon.estimate.scenario import Scenario
+from jupyter_carbon.ledger.plans import Planned
 from jupyter_carbon.model import ZERO, CellRecord, Component, Interval
 from jupyter_carbon.units import duration_text, energy_text, mass_text, range_text
 
@@ -42,6 +43,31 @@ class Expected:
     energy_kwh: Interval
     operational_gco2e: Interval
     duration_s: Interval
+    settled: int = 0
+    """Earlier expectations beside what was metered, whose bias is in these numbers."""
+
+    def at(self, gco2e_per_kwh: Interval) -> Expected:
+        """The same run with the electricity of another place or hour."""
+        return replace(self, operational_gco2e=self.energy_kwh * gco2e_per_kwh)
+
+    def after(self, past: Iterable[Planned]) -> Expected:
+        """The expectation after what earlier ones of this cell missed."""
+        settled = [each for each in past if each.actual_kwh]
+        factor = learned(self.energy_kwh, settled)
+        if factor is None:
+            return self
+        return replace(
+            self,
+            energy_kwh=factor.scaled(self.energy_kwh.likely),
+            operational_gco2e=self.operational_gco2e.scaled(factor.likely),
+            settled=len(settled),
+        )
+
+    def planned(self, key: str, made_at: float) -> Planned:
+        """As it is kept: said by the runs alone, since a bias is not to be learned from what it corrected."""
+        return Planned(
+            key, made_at, self.energy_kwh, self.operational_gco2e.scaled(1e-3), self.duration_s.likely / 3600.0
+        )
 
     @property
     def text(self) -> str:
@@ -50,10 +76,12 @@ class Expected:
             energy_text(self.energy_kwh.likely, "modelled"),
             mass_text(self.operational_gco2e.likely, "modelled"),
         )
+        of = f"from {self.runs} earlier run{'s' * (self.runs != 1)}"
+        if self.settled:
+            of += f" and what {self.settled} earlier expectation{'s' * (self.settled != 1)} missed"
         return (
             f"Expected: {energy} ({range_text(self.energy_kwh, 'kWh')}) · {grams} CO₂e "
-            f"({range_text(self.operational_gco2e, 'g')}) · {duration_text(self.duration_s.likely)}, "
-            f"from {self.runs} earlier run{'s' * (self.runs != 1)}"
+            f"({range_text(self.operational_gco2e, 'g')}) · {duration_text(self.duration_s.likely)}, {of}"
         )
 
 
@@ -146,31 +174,6 @@ def on_gpu(
 # --- estimates kept beside what came of them -------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """An estimate as it is kept: which run it was for (a hash of its source, or any key), and what it said.
-
-    `actual_kwh` is there once the run has been metered; `made_at` is seconds since the epoch.
-    """
-
-    key: str
-    made_at: float
-    energy_kwh: Interval
-    operational_kgco2e: Interval
-    hours: float
-    actual_kwh: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Planned:
-        """The inverse of :meth:`to_dict`."""
-        intervals = {name: Interval(**data[name]) for name in ("energy_kwh", "operational_kgco2e")}
-        return cls(**{**data, **intervals})
-
-
 class PlanBook(Protocol):
     """Where estimates are kept; the ledger is one."""
 
@@ -184,32 +187,43 @@ class PlanBook(Protocol):
         """The estimates with their measurements, oldest first."""
 
 
-def corrected(one: Estimate, past: Iterable[Planned]) -> Estimate:
-    """The estimate after what earlier ones taught: moved by their bias, and no wider than they were wrong.
+def planned(one: Estimate, key: str, made_at: float) -> Planned:
+    """An estimate as it is kept, under a key of your own; `made_at` is seconds since the epoch."""
+    return Planned(key, made_at, one.energy_kwh, one.operational_kgco2e, one.hours)
+
+
+def learned(energy_kwh: Interval, past: Iterable[Planned]) -> Interval | None:
+    """The factor on the likely energy that earlier estimates beside their measurements teach; `None`: there are none.
 
     The estimate's own range is what is believed before any of them is looked at; each settled one counts by how far
-    runs of one kind scatter.
+    runs of one kind scatter.  The factor is no wider than that range.
     """
     errors = [math.log(each.actual_kwh / each.energy_kwh.likely) for each in past if each.actual_kwh]
     if not errors:
-        return one
-    energy = one.energy_kwh
-    before = max(math.log(energy.high / energy.low) / (2.0 * Z95), 1e-9)
+        return None
+    before = max(math.log(energy_kwh.high / energy_kwh.low) / (2.0 * Z95), 1e-9)
     mean = sum(errors) / len(errors)
     scatter = sum((error - mean) ** 2 for error in errors) / max(len(errors) - 1, 1)
     noise = max(NOISE**2, scatter)
     weight = len(errors) / noise / (len(errors) / noise + before**-2)
     doubt = Z95 * math.sqrt(1.0 / (len(errors) / noise + before**-2) + noise)
     factor = math.exp(weight * mean)
-    down, up = (
-        min(doubt, own) for own in (math.log(energy.likely / energy.low), math.log(energy.high / energy.likely))
-    )
-    learned = Interval(factor * math.exp(-down), factor, factor * math.exp(up))
+    own = math.log(energy_kwh.likely / energy_kwh.low), math.log(energy_kwh.high / energy_kwh.likely)
+    down, up = (min(doubt, side) for side in own)
+    return Interval(factor * math.exp(-down), factor, factor * math.exp(up))
+
+
+def corrected(one: Estimate, past: Iterable[Planned]) -> Estimate:
+    """The estimate after what earlier ones taught: moved by their bias, and no wider than they were wrong."""
+    settled = [each for each in past if each.actual_kwh]
+    factor = learned(one.energy_kwh, settled)
+    if factor is None:
+        return one
     known = {name: Belief(belief.likely) for name, belief in one.ingredients.beliefs().items() if name in _ENERGY}
-    source = f"{len(errors)} earlier estimate{'s' * (len(errors) != 1)} beside what was metered"
+    source = f"{len(settled)} earlier estimate{'s' * (len(settled) != 1)} beside what was metered"
     return told(
-        one.ingredients.with_beliefs(learned=Belief.of(learned), **known),
-        (*one.assumptions, Assumption("earlier runs", learned, "x the estimate", source, False)),
+        one.ingredients.with_beliefs(learned=Belief.of(factor), **known),
+        (*one.assumptions, Assumption("earlier runs", factor, "x the estimate", source, False)),
     )
 
 

@@ -53,6 +53,15 @@ def plan(scenarios: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any
     return planned
 
 
+def shown(planned: pd.DataFrame) -> str:
+    """A plan in lines, the least grams first: what was asked, the grams with their range, the likely energy."""
+    asked = [name for name in planned.columns if name not in (*COLUMNS, "rank", "error")]
+    numbers = [*(f"operational_kgco2e_{end}" for end in ("p5", "p50", "p95")), "energy_kwh_p50"]
+    wrong = ["error"] if planned["error"].notna().any() else []
+    lines = planned.sort_values("rank")[["rank", *asked, *numbers, *wrong]]
+    return str(lines.to_string(index=False, float_format=lambda number: f"{number:.3g}", na_rep=""))
+
+
 def _recipes(distinct: Cases) -> tuple[list[Recipe], list[str | None]]:
     """For each combination of names its ingredients, or why there are none (then those of another stand in)."""
     found: list[Recipe | None] = []

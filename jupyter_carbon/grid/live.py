@@ -24,6 +24,7 @@ from jupyter_carbon.grid.region import Region
 from jupyter_carbon.grid.series import Series
 from jupyter_carbon.grid.timeline import Timeline
 from jupyter_carbon.model import CarbonIntensity, Interval, Method
+from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,17 @@ WRONG_CLOCK_S = 300.0
 """A machine's clock that differs by more from a source's is wrong: a slot may be as short as this."""
 
 
+@value
+class State:
+    """How a live source is doing: whose numbers, of which place, how far they reach, what went wrong last."""
+
+    credit: str
+    name: str
+    reaches: str | None
+    trouble: str
+    skew_s: float
+
+
 class Feed:
     """One source for one place: when to ask it, what to do with its answer.  Its round runs on one thread at a time."""
 
@@ -65,6 +77,13 @@ class Feed:
         self._late_s = random.uniform(0.0, LATE_S)  # noqa: S311  (spreads load, keeps no secret)
         self._denied: set[str] = set()
         self._denied_key: str | None = None
+
+    @property
+    def state(self) -> State:
+        """For a person who asks."""
+        line = self.timeline
+        reaches = line.live.slots[-1].end if line.live is not None and line.live.slots else None
+        return State(self.chosen.provider.CREDIT, line.place.name, reaches, self.trouble, line.skew_s)
 
     def warm_up(self) -> None:
         """Begin with what is on disk."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from jupyter_carbon.ledger import place
 from jupyter_carbon.ledger.journal import Journal
+from jupyter_carbon.ledger.plans import Plans
 from jupyter_carbon.ledger.replay import Counted, Replay, Story, is_over, tell, told
 from jupyter_carbon.ledger.rollup import Found, with_records
 from jupyter_carbon.ledger.rows import Surer
@@ -154,6 +155,23 @@ class Ledger:
                 raise
             stored = {}
         return with_records(stored, told(journalled.values()), edges_s, here)
+
+    def of_source(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
+        """The newest `limit` runs of a cell, oldest first: those whose source has one of these SHA-1s."""
+        journalled = {k: c for k, c in self._journalled(None, None).items() if c.run.source_sha1 in sha1s}
+        try:
+            stored = self._store.of_source(sha1s, limit)
+        except Corrupt:
+            if self._store.move_aside() is None:
+                raise
+            stored = []
+        found = [*told(journalled.values()), *(record for record in stored if record.run.id not in journalled)]
+        return sorted(found, key=lambda record: record.run.started_at)[-limit:]
+
+    @property
+    def plans(self) -> Plans:
+        """The estimates that are kept here."""
+        return Plans(self._store)
 
     def _journalled(self, since_s: float | None, notebook: str | None) -> dict[str, Counted]:
         """The runs that stand in journals only."""

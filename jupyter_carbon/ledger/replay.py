@@ -25,6 +25,7 @@ from jupyter_carbon.model import (
     Window,
     intensity_from_dict,
 )
+from jupyter_carbon.turns import in_turns
 from jupyter_carbon.value import value
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Replay:
             file.seek(self._offset)
             lines, newline, _torn = file.read().rpartition(b"\n")
         self._offset += len(lines) + len(newline)
-        return [ended for line in lines.split(b"\n") if line and (ended := self._take(line))]
+        return [ended for line in in_turns(lines.split(b"\n")) if line and (ended := self._take(line))]
 
     def running(self) -> list[Counted]:
         """The runs that began and did not end, with their last checkpoint."""
@@ -198,7 +199,7 @@ def is_over(path: Path, *, far: bool) -> bool:
 
 def told(counted: Iterable[Counted]) -> Iterator[CellRecord]:
     """Their records.  A run whose counts make no number costs itself, and not the history of all others."""
-    for run in counted:
+    for run in in_turns(counted):
         try:
             yield run.record()
         except (ArithmeticError, ValueError):

@@ -30,18 +30,23 @@ _INTENSITY_COLUMNS = (
 )  # fmt: skip
 _DOMAIN_COLUMNS = ("component", "device", "source", "quality")
 
-_PAGE = f"""
+_RECORDS = f"""
     SELECT run.number, run.id, session.text, cell.text, notebook.text, label.text, execution_count, started_at,
         source_sha1, duration_s, status, flags.text, intensity,
         {", ".join(f"{name}_low, {name}, {name}_high" for name in INTERVALS)}, yearly, first, course
     FROM run JOIN word AS session ON session.id = run.session LEFT JOIN word AS cell ON cell.id = run.cell
         LEFT JOIN word AS notebook ON notebook.id = run.notebook LEFT JOIN word AS label ON label.id = run.label
         JOIN word AS flags ON flags.id = run.flags
+"""  # noqa: S608  (our names)
+_PAGE = f"""
+    {_RECORDS}
     WHERE (run.started_at, run.number) > (:started_at, :number)
         AND (:notebook IS NULL OR notebook.text = :notebook
             OR substr(notebook.text, -length(:notebook) - 1) = '/' || :notebook)
     ORDER BY run.started_at, run.number LIMIT :size
-"""  # noqa: S608  (our names)
+"""
+_OF_SOURCE = f"{_RECORDS} WHERE run.source_sha1 = ? ORDER BY run.started_at DESC, run.number DESC LIMIT ?"
+
 Course = tuple[tuple[float, float], ...]
 
 Surer = Callable[[CarbonIntensity, float, float, Course], "CarbonIntensity | None"]
@@ -143,6 +148,10 @@ class RowReader:
         started_at, number = after
         asked = {"started_at": started_at, "number": number, "notebook": notebook, "size": size}
         return {row[0]: self._record(row) for row in self._db.execute(_PAGE, asked).fetchall()}
+
+    def of_source(self, sha1: str, limit: int) -> list[CellRecord]:
+        """The newest `limit` runs of a source."""
+        return [self._record(row) for row in self._db.execute(_OF_SOURCE, (sha1, limit)).fetchall()]
 
     def _record(self, row: tuple[Any, ...]) -> CellRecord:
         number, run_id, session_id, cell_id, notebook, label, execution_count, started_at, source_sha1 = row[:9]

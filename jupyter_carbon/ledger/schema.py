@@ -93,4 +93,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             LEFT JOIN intensity AS first ON first.id = run.first
         """,
     ),
+    # The runs of one cell, for what the next should cost; and what was expected beside what was metered.
+    (
+        "CREATE INDEX run_by_source ON run (source_sha1, started_at)",
+        """
+        CREATE TABLE plan (
+            number INTEGER PRIMARY KEY, key TEXT NOT NULL, made_at REAL NOT NULL, hours REAL NOT NULL,
+            energy_kwh_low REAL NOT NULL, energy_kwh REAL NOT NULL, energy_kwh_high REAL NOT NULL,
+            operational_kgco2e_low REAL NOT NULL, operational_kgco2e REAL NOT NULL,
+            operational_kgco2e_high REAL NOT NULL, actual_kwh REAL)
+        """,
+        "CREATE INDEX plan_by_key ON plan (key, made_at)",
+    ),
 )

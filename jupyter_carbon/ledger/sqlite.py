@@ -12,9 +12,9 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from jupyter_carbon.ledger.liveness import lock
 from jupyter_carbon.ledger.place import MOUNTINFO, is_network
@@ -22,8 +22,11 @@ from jupyter_carbon.ledger.rollup import Found, roll_up_stored
 from jupyter_carbon.ledger.rows import RowReader, RowSettler, RowWriter, Surer
 from jupyter_carbon.ledger.schema import APPLICATION_ID, MIGRATIONS
 from jupyter_carbon.model import CellRecord, LedgerError
+from jupyter_carbon.turns import in_turns
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 WRITE_WAIT_S = 0.5
 """How long a write waits for another kernel's; after that it is tried again with the next drain, nothing being lost."""
@@ -92,7 +95,7 @@ class Store:
         with self._connection("rw", WRITE_WAIT_S) as db:
             db.execute("BEGIN IMMEDIATE")
             rows = RowWriter(db)
-            return sum(rows.add(record) for record in records)
+            return sum(rows.add(record) for record in in_turns(records))
 
     def settle(self, since_s: float, region: str, surer: Surer) -> int:
         """Tell the runs of a region with the intensities that are surer by now; how many changed.
@@ -134,15 +137,35 @@ class Store:
             number, last = page.popitem()
             after = (last.run.started_at, number)
 
-    def roll_up(self, edges_s: Sequence[float], here: str | None) -> Found:
-        """What the runs since the first edge used, by slot and by notebook."""
+    def of_source(self, sha1s: Iterable[str], limit: int) -> list[CellRecord]:
+        """The newest `limit` stored runs of each of these sources."""
+
+        def each(db: sqlite3.Connection) -> list[CellRecord]:
+            rows = RowReader(db)
+            return [record for sha1 in sha1s for record in rows.of_source(sha1, limit)]
+
+        return self.read(each) or []
+
+    def write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Do `work` in one transaction of a file that is up to date."""
+        self.make_ready()
+        with self._connection("rw", WRITE_WAIT_S) as db:
+            db.execute("BEGIN IMMEDIATE")
+            work(db)
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """What `work` finds; `None` where there is no ledger yet."""
         kind = self._kind()
         if kind == "corrupt":
             raise Corrupt(f"{self.path} is damaged")
         if kind not in ("ours", "newer"):
-            return {}
+            return None
         with self._connection("ro", READ_WAIT_S) as db:
-            return roll_up_stored(db, edges_s, here)
+            return work(db)
+
+    def roll_up(self, edges_s: Sequence[float], here: str | None) -> Found:
+        """What the runs since the first edge used, by slot and by notebook."""
+        return self.read(lambda db: roll_up_stored(db, edges_s, here)) or {}
 
     def move_aside(self) -> Path | None:
         """Put a corrupt file under another name, never delete it; None when somebody has already done so."""

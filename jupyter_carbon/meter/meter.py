@@ -20,6 +20,7 @@ from jupyter_carbon.meter.short_cells import ShortCells
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
 from jupyter_carbon.power import GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
+from jupyter_carbon.turns import in_turns
 
 SEARCH_FROM_S = 0.05
 """Cells longer than this have their child processes looked for once more at their end.  Of shorter ones the
@@ -252,11 +253,8 @@ class Meter:
 
     def take_between(self) -> tuple[Window, ...]:
         """The stretches between cells since the last call, as windows of the session; each is given once."""
-        windows = []
-        while self._between:
-            a, b = self._between.popleft()
-            windows.append(self._difference([(a, b, 1)], a, b))
-        return tuple(windows)
+        stretches = [self._between.popleft() for _ in range(len(self._between))]
+        return tuple(self._difference([(a, b, 1)], a, b) for a, b in in_turns(stretches))
 
     def learn(self, window: Window, *, idle: bool) -> None:
         """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""

@@ -153,6 +153,7 @@ class Channel:
     def _look(self, since_run: int, running: Sequence[Cell]) -> Answer:
         from jupyter_carbon import __version__  # noqa: PLC0415
         from jupyter_carbon.notebook.protocol import VERSION, About, FindingItem, LookAnswer  # noqa: PLC0415
+        from jupyter_carbon.report.summary import FLAGS  # noqa: PLC0415
 
         self._session.account()  # what has ended since the last tick is told, and so is in the snapshot
         findings = [
@@ -164,7 +165,7 @@ class Channel:
                 answer="look",
                 snapshot=self.snapshot(running),
                 cells=self._live.cells_since(since_run),
-                about=About(version=__version__, findings=findings),
+                about=About(version=__version__, findings=findings, flags=dict(FLAGS)),
             )
 
     def _history(self, period: Any, utc_offset_s: int, here: str | None) -> Answer:

@@ -23,7 +23,7 @@ def load(shell: InteractiveShell) -> None:
         return
     settings, refused = Carbon.of(shell)
     session = Session.current(settings)
-    session.warnings += refused
+    session.note(*refused)
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)
     hooks.register()

@@ -20,6 +20,7 @@ from jupyter_carbon.session import Cell, Session
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
+    from jupyter_carbon.ledger.plans import Planned
     from jupyter_carbon.notebook.channel import Connection
 
 COUNTS_FIRST = version_info >= (9, 8)
@@ -81,6 +82,7 @@ class Hooks:
         if options is None and not self.session.settings.metering:
             return  # a cell that is named is metered all the same
         frame.options = options = options or Options()
+        planned = self._expect(info.raw_cell or "", options) if options.estimate else None
         frame.cell = self.session.begin(
             info.raw_cell or "",
             cell_id=getattr(info, "cell_id", None),
@@ -91,6 +93,16 @@ class Hooks:
         )
         if isinstance(frame.request, tuple):
             frame.cell.client = frame.request[1]
+        if planned is not None:
+            self.session.keep(planned, frame.cell)
+
+    def _expect(self, raw_cell: str, options: Options) -> Planned | None:
+        """Show what the cell should cost, before its metering begins; a fault of this is not the metering's."""
+        from jupyter_carbon.notebook.expectation import show_expected  # noqa: PLC0415  (for cells that ask for it)
+
+        found: list[Planned | None] = []
+        self.session.boundary.run(lambda: found.append(show_expected(self.session, raw_cell, options.region)))
+        return found[0] if found else None
 
     def _count(self, info: ExecutionInfo) -> int:
         """The number that the user will see: In[n]."""
@@ -134,7 +146,7 @@ class Hooks:
             from jupyter_carbon.notebook.badge import show  # noqa: PLC0415
 
             options = frame.options or Options()
-            notes = (options.problem, self.session.refusal(options.region), self.session.trouble)
+            notes = (options.problem, self.session.surroundings.refusal(options.region), self.session.books.trouble)
             show(self.session.record_of(frame.cell), options, [note for note in notes if note])
 
 

@@ -11,6 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_carbon.estimate.result import Estimate
     from jupyter_carbon.notebook.hooks import Hooks
 
 
@@ -22,6 +23,19 @@ class Said:
 
     def __repr__(self) -> str:
         return self._text
+
+
+class Held:
+    """An estimate and what it makes of a budget."""
+
+    def __init__(self, estimate: Estimate, verdict: str) -> None:
+        self.estimate, self.verdict = estimate, verdict
+
+    def __repr__(self) -> str:
+        return f"{self.verdict}\n{self.estimate}"
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{self.verdict}</b></p>{self.estimate._repr_html_()}"
 
 
 @magics_class
@@ -39,6 +53,11 @@ class CarbonMagics(Magics):
             "doctor": self._doctor,
             "live": self._live,
         }
+        self._phrases: dict[str, Callable[[str], object]] = {
+            "when": self._when,
+            "estimate": self._estimate,
+            "plan": self._plan,
+        }
 
     @line_cell_magic
     def carbon(self, line: str, cell: str | None = None) -> Any:
@@ -49,18 +68,21 @@ class CarbonMagics(Magics):
         %carbon history    every cell run in the ledger, as a DataFrame
         %carbon doctor     what is measured, what is not, and what to do about it
         %carbon when 3h [--within 48h] [--interruptible] [--region R]   the greenest start of a job of that length
+        %carbon estimate --gpu H100 --n-gpu 8 --hours 72 --workload training --region FR [--budget 5kg]
+                           what a run would cost, with its range and every assumption
+        %carbon plan X     many runs at once: X is a DataFrame, a dictionary of lists, or a CSV or JSON file
         %carbon live       the panel under this cell, where the notebook has none
 
-        %%carbon [label] [--region R] [--json]   name a cell, and see its footprint under it
+        %%carbon [label] [--region R] [--json] [--estimate]   name a cell, and see its footprint under it; with
+                           --estimate also what it should cost, before it runs
         """
         word, _, rest = line.strip().partition(" ")
-        if word == "when":
-            return self._when(rest)
-        word = line.strip()
-        if word not in self._words:
+        if word in self._phrases:
+            return self._phrase(word, rest)
+        if rest or word not in self._words:
             import difflib  # noqa: PLC0415  (a misspelt word is rare)
 
-            words = [*(w for w in self._words if w), "when"]
+            words = [*(w for w in self._words if w), *self._phrases]
             near = difflib.get_close_matches(word, words, 1)
             known = ", ".join(words)
             raise UsageError(
@@ -75,24 +97,52 @@ class CarbonMagics(Magics):
 
         return history()
 
+    def _phrase(self, word: str, text: str) -> object:
+        from jupyter_carbon.model import CarbonError  # noqa: PLC0415  (long imported)
+
+        try:
+            return self._phrases[word](text)
+        except (ValueError, CarbonError) as err:
+            raise UsageError(f"%carbon {word}: {err}") from err
+
     def _when(self, text: str) -> object:
-        import argparse  # noqa: PLC0415
-
         from jupyter_carbon.api import best_start  # noqa: PLC0415
-        from jupyter_carbon.model import CarbonError  # noqa: PLC0415
+        from jupyter_carbon.estimate.arguments import Words  # noqa: PLC0415
 
-        words = argparse.ArgumentParser("%carbon when", add_help=False, allow_abbrev=False, exit_on_error=False)
+        words = Words("%carbon when")
         words.add_argument("hours")
         words.add_argument("--within", default="48h")
         words.add_argument("--interruptible", action="store_true")
         words.add_argument("--region", action="append")
-        try:
-            asked, unknown = words.parse_known_args(text.split())
-            if unknown:
-                raise UsageError(f"%carbon when: {unknown[0]} is not known; 3h [--within 48h] [--interruptible]")
-            return best_start(asked.hours, asked.region, asked.within, asked.interruptible)
-        except (argparse.ArgumentError, ValueError, CarbonError) as err:
-            raise UsageError(f"%carbon when: {err}") from err
+        asked = words.parse(text)
+        return best_start(asked.hours, asked.region, asked.within, asked.interruptible)
+
+    def _estimate(self, text: str) -> object:
+        from jupyter_carbon.estimate.arguments import Budget, Words, add_estimate, asked_of  # noqa: PLC0415
+        from jupyter_carbon.estimate.estimator import estimate  # noqa: PLC0415
+
+        words = Words("%carbon estimate")
+        add_estimate(words)
+        asked = words.parse(text)
+        budget = None if asked.budget is None else Budget.of(asked.budget)
+        one = estimate(**asked_of(asked))
+        return one if budget is None else Held(one, budget.verdict(one))
+
+    def _plan(self, text: str) -> object:
+        from pathlib import Path  # noqa: PLC0415
+
+        from jupyter_carbon.estimate.arguments import Words, scenarios_in  # noqa: PLC0415
+        from jupyter_carbon.estimate.planner import plan  # noqa: PLC0415
+
+        words = Words("%carbon plan")
+        words.add_argument("what", metavar="NAME_OR_FILE")
+        what = words.parse(text).what
+        names: dict[str, Any] = getattr(self.shell, "user_ns", {})
+        if what in names:
+            return plan(names[what])
+        if not Path(what).exists():
+            raise ValueError(f"{what} is neither a name in this notebook nor a file")
+        return plan(scenarios_in(Path(what)))
 
     def _summary(self) -> object:
         from jupyter_carbon.report.session_text import SessionText  # noqa: PLC0415

@@ -250,6 +250,8 @@ class About(TypedDict):
 
     version: str
     findings: list[FindingItem]
+    flags: dict[str, str]
+    """What each kind of flag means."""
 
 
 class LookAnswer(TypedDict):

@@ -13,7 +13,7 @@ MARK = r"\A\s*(?:%%(?:time|timeit|capture|prun)\b[^\n]*\n\s*)*%%carbon(?!\S)(?P<
 """`%%carbon` as the first line, or below magics that run Python.  Not below `%%writefile` or `%%bash`, whose body
 is theirs."""
 
-OPTIONS = ("--region", "--json")
+OPTIONS = ("--region", "--json", "--estimate")
 
 
 def strip_carbon(lines: list[str]) -> list[str]:
@@ -40,6 +40,7 @@ class Options:
     region: str | None = None
     as_json: bool = False
     problem: str | None = None
+    estimate: bool = False
 
 
 def options_of(raw_cell: str) -> Options | None:
@@ -59,7 +60,7 @@ def options_of(raw_cell: str) -> Options | None:
 def parse(text: str) -> Options:
     """The words after `%%carbon`: a label, as it is written, and options anywhere among its words."""
     label: list[str] = []
-    region, as_json, problem = None, False, None
+    region, as_json, estimate, problem = None, False, False, None
     pending = iter(text.split())
     for word in pending:
         name, given, value = word.partition("=")
@@ -69,6 +70,8 @@ def parse(text: str) -> Options:
                 problem = "--region wants a place, such as FR or aws:eu-west-3"
         elif name == "--json":
             as_json = True
+        elif name == "--estimate":
+            estimate = True
         elif name.startswith("--") and len(name) > 2:
             import difflib  # noqa: PLC0415  (a misspelt option is rare)
 
@@ -78,4 +81,19 @@ def parse(text: str) -> Options:
             )
         else:
             label.append(word)
-    return Options(True, " ".join(label) or None, region, as_json, problem)
+    return Options(True, " ".join(label) or None, region, as_json, problem, estimate)
+
+
+def sources_of(raw_cell: str) -> tuple[str, str, str]:
+    """The ways in which a `%%carbon` cell may have run before: as it stands, without the word `--estimate`, and without
+    the whole line.
+
+    >>> sources_of("%%carbon fit --estimate\\nx = 1")
+    ('%%carbon fit --estimate\\nx = 1', '%%carbon fit\\nx = 1', 'x = 1')
+    """
+    match = re.match(MARK, raw_cell)
+    if match is None:
+        return raw_cell, raw_cell, raw_cell
+    start, end = match.span("options")
+    unasked = raw_cell[:start] + re.sub(r"[ \t]+--estimate(?!\S)", "", match["options"]) + raw_cell[end:]
+    return raw_cell, unasked, raw_cell[: start - len("%%carbon")] + raw_cell[end:].removeprefix("\n")

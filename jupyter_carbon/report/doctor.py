@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import Context, LedgerError
@@ -14,6 +14,9 @@ from jupyter_carbon.power import PowerSource, Refusal
 from jupyter_carbon.power.host import Host, has_pci_vendor
 from jupyter_carbon.report.summary import COMPONENTS, place
 from jupyter_carbon.value import value
+
+if TYPE_CHECKING:
+    from jupyter_carbon.grid.live import State
 
 Health = Literal["good", "note", "problem"]
 
@@ -116,6 +119,22 @@ def _of_place(context: Context) -> Finding:
     if "region-guessed" in context.flags:
         return Finding("place", "note", f"guessed from the time zone: {text}", remedy)
     return Finding("place", "good", text)
+
+
+def of_grid(states: Iterable[State]) -> tuple[Finding, ...]:
+    """What there is to say about live grid sources."""
+    return tuple(_of_source_of_grams(state) for state in states)
+
+
+def _of_source_of_grams(state: State) -> Finding:
+    known = f"known to {state.reaches}" if state.reaches else "nothing known yet"
+    text = f"live for {state.name}: {state.credit}; {known}"
+    if state.skew_s:
+        hours = state.skew_s / 3600.0
+        return Finding("clock", "problem", f"{text}; this machine's clock differs by {hours:+.2f} h", "Set the clock.")
+    if state.trouble:
+        return Finding("grid", "note", f"{text}; last: {state.trouble}. Meanwhile the next best number is used")
+    return Finding("grid", "good", text)
 
 
 def findings_text(findings: Iterable[Finding]) -> str:

@@ -28,6 +28,7 @@ FLAGS: Mapping[str, str] = {
     "begun-late": "its beginning was missed, by an interrupt or a fault: counted from its end on",
     "session-closed": "it still ran when its session was closed: counted until then",
     "inside-another": "the session of the process that started this one counts this energy too",
+    "clock-wrong": "this machine's clock differs from the grid source's: its hour was found by the source's",
     "region-guessed": "place guessed from the time zone",
     "region-unknown": "place unknown: world average",
     "region-refused": "the place asked for is not known; the session's was used",
@@ -63,7 +64,28 @@ def place(intensity: CarbonIntensity) -> str:
     """The intensity with its place, method, basis and period."""
     basis = "life cycle" if intensity.basis == "lifecycle" else "direct"
     number = f"{intensity.gco2e_per_kwh.likely:.3g} g/kWh"
-    return f"{number} · {intensity.name} · {intensity.method}, {basis} · {intensity.year or intensity.status}"
+    return f"{number} · {intensity.name} · {intensity.method}, {basis} · {_period(intensity)}"
+
+
+def _period(intensity: CarbonIntensity) -> str:
+    """What time the number is of, and how it is known of that."""
+    start, end = intensity.start, intensity.end
+    if start is None or end is None:
+        return f"{intensity.year or intensity.status}"
+    hours = f"{start[11:16]} – {end[11:16]} UTC"
+    if intensity.status == "yearly":
+        return f"an average {hours} of this month in {intensity.year}"
+    return f"{intensity.status}, {hours}"
+
+
+def beside_its_hour(record: CellRecord) -> list[str]:
+    """The grams by the year, and as they were first told, where others stand in the headline."""
+    said = []
+    if record.yearly is not None and record.yearly_gco2e is not None:
+        said.append(f"by the yearly figure {mass_text(record.yearly_gco2e.likely, 'modelled')} CO₂e")
+    if record.first is not None and record.first_gco2e is not None:
+        said.append(f"first told {mass_text(record.first_gco2e.likely, 'modelled')} ({record.first.status})")
+    return [" · ".join(said)] if said else []
 
 
 def line(record: CellRecord) -> str:
@@ -102,6 +124,7 @@ def details(record: CellRecord) -> list[str]:
     lines = [
         f"{duration_text(record.duration_s)} · {of_machine(footprint, quality)}",
         f"{place(record.intensity)} · PUE {record.pue.likely:.3g}",
+        *beside_its_hour(record),
         beside(footprint),
     ]
     return lines + [flag_text(flag) for flag in record.flags]

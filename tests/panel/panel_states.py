@@ -107,6 +107,10 @@ NAMES = {
     "c-eval": "evaluate(model)",
 }
 ABOUT = {
+    "flags": {
+        "region-guessed": "place guessed from the time zone",
+        "below-resolution": "shorter than the counter's step: modelled, with an upper bound",
+    },
     "version": "0.1.0",
     "findings": [
         {"topic": "rapl", "health": "good", "text": "CPU package-0 measured, a step of 1 ms", "remedy": None},

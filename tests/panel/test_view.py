@@ -439,6 +439,14 @@ def test_what_is_not_known_is_a_dash_with_the_reason(show):
     assert re.sub(r"\s+", " ", words(page, ".jc-embodied dd")) == "– not known"
 
 
+def test_doubts_have_the_kernels_words(show):
+    doubts = words(show(STATES["method"]), ".jc-doubts")
+    assert doubts.split("\n") == [
+        "place guessed from the time zone",
+        "package-0: shorter than the counter's step: modelled, with an upper bound",
+    ]
+
+
 # --- keyboard, ears, motion ---------------------------------------------------------------------------------------
 
 

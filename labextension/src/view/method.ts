@@ -51,7 +51,7 @@ export function method(context: Context): Block {
     if (key !== drawn) {
       drawn = key;
       sources.replaceChildren(...lines.map(([term, text]) => h('div', {}, h('dt', {}, term), h('dd', {}, text))));
-      doubts.replaceChildren(...flags.map(flag => h('li', {}, flagWord(t, flag))));
+      doubts.replaceChildren(...flags.map(flag => h('li', {}, flagWord(t, flag, about))));
       const helps = (about?.findings ?? []).filter(({ remedy }) => remedy !== null);
       remedies.replaceChildren(...helps.map(({ topic, remedy }) => h('li', {}, h('b', {}, topic), h('pre', { tabindex: 0 }, remedy ?? ''))));
       show(doubtsHead, flags.length > 0);

@@ -26,6 +26,10 @@ const list =
   <T>(check: Check<T>): Check<readonly T[]> =>
   value =>
     Array.isArray(value) ? value.map(check) : refuse();
+const dictionary =
+  <T>(check: Check<T>): Check<{ readonly [name: string]: T }> =>
+  value =>
+    isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, check(item)])) : refuse();
 const word =
   <T extends string>(...words: readonly T[]): Check<T> =>
   value =>
@@ -159,7 +163,8 @@ const snapshot = object({
 
 const about = object({
   version: text,
-  findings: list(object({ topic: text, health: word('good', 'note', 'problem'), text, remedy: maybe(text) }))
+  findings: list(object({ topic: text, health: word('good', 'note', 'problem'), text, remedy: maybe(text) })),
+  flags: dictionary(text)
 });
 const period = word('today', '7d', '30d', 'all');
 

@@ -1,0 +1,127 @@
+"""The machine, the place and who else meters here: what turns a session's joules into a footprint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from jupyter_carbon.grid import region as regions
+from jupyter_carbon.grid import static
+from jupyter_carbon.model import ONE, Context, Interval, UnknownRegion
+from jupyter_carbon.power import PowerSource
+from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
+from jupyter_carbon.settings import Carbon
+
+GIVEN_PUE = Interval(0.98, 1.0, 1.02)
+"""A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""
+
+
+class Surroundings:
+    """Makes one context for each place that is asked for, and all of them anew when something has changed."""
+
+    def __init__(
+        self,
+        settings: Carbon,
+        root: Path,
+        environ: Mapping[str, str],
+        *,
+        sources: Callable[[], Sequence[PowerSource]],
+        inside_another: bool = False,
+    ) -> None:
+        self.settings = settings
+        self._root, self._environ, self._sources = root, environ, sources
+        self._found_host = Host.detect(root, environ)
+        self.host = self._rated_host()
+        self._sessions_here, self._inside_another = 1, inside_another
+        self._contexts: dict[str | None, Context] = {}
+        self._refused_regions: dict[str, str] = {}
+
+    def context(self, region: str | None = None) -> Context:
+        """What turns joules into a footprint here, or in another `region`; made once for each."""
+        context = self._contexts.get(region)
+        if context is None:
+            context = self._contexts[region] = self._make(region)
+        return context
+
+    @property
+    def asked_for(self) -> tuple[str | None, ...]:
+        """The places that a context was made for."""
+        return tuple(self._contexts)
+
+    def renew(self) -> None:
+        """Sources, settings or neighbours have changed: the contexts are made anew, here, not on a cell's path."""
+        self._contexts = {region: self._make(region) for region in tuple(self._contexts)}
+
+    def share_with(self, sessions_here: int, inside_another: bool) -> None:
+        """So many sessions meter this machine: idle power and memory are shared among all."""
+        if (sessions_here, inside_another) != (self._sessions_here, self._inside_another):
+            self._sessions_here, self._inside_another = sessions_here, inside_another
+            self.renew()
+
+    def rate(self) -> bool:
+        """Take the rated power that the settings give; whether the machine is another one now."""
+        host = self._rated_host()
+        changed = host != self.host
+        self.host = host
+        return changed
+
+    def refusal(self, region: str | None) -> str | None:
+        """What was wrong with a region that was asked for, with its near matches."""
+        return self._refused_regions.get(region) if region else None
+
+    def place(self, region: str | None = None) -> tuple[regions.Region, tuple[str, ...]]:
+        """Where the electricity comes from, with a flag where that is a guess or was refused."""
+        refused: tuple[str, ...] = ()
+        for text in (region, self.settings.region):
+            if text:
+                try:
+                    return regions.resolve(text), refused
+                except UnknownRegion as err:
+                    refused = ("region-refused",)
+                    self._refused_regions[text] = str(err)
+        place = regions.guess(root=self._root, environ=self._environ)
+        guessed = {"time zone": ("region-guessed",), "default": ("region-unknown",)}.get(place.how, ())
+        return place, refused + guessed
+
+    def _rated_host(self) -> Host:
+        """The machine as it was found, with the rated power that somebody gave."""
+        watts = self.settings.tdp_w
+        if watts is None:
+            return self._found_host
+        return replace(self._found_host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)
+
+    def _pue(self, place: regions.Region) -> tuple[Interval, str]:
+        if self.settings.pue is not None:
+            return GIVEN_PUE.scaled(self.settings.pue), "given by you"
+        return static.pue(place, self.host.chassis)
+
+    def _make(self, region: str | None) -> Context:
+        place, flags = self.place(region)
+        host, sources = self.host, self._sources()
+        pue, pue_source = self._pue(place)
+        embodied = static.embodied_gco2e_per_h(host.chassis)
+        part = machine_share(host)
+        of_server = "" if part is ONE else f", {part.likely:.1%} of a server for {host.logical_cpus} vCPUs (assumed)"
+        water = static.water_l_per_kwh(place)
+        idle_share = min(host.cpu_share, 1.0 / self._sessions_here)
+        domains = tuple(domain for source in sources for domain in source.domains)
+        by_platform = any(domain.device.startswith("psys") for domain in domains)
+        return Context(
+            domains=domains,
+            n_cpu=host.logical_cpus,
+            idle_share=idle_share,
+            ram_share=1.0 / self._sessions_here,
+            idle_w={device: w for source in sources for device, w in source.idle_w.items()},
+            power_limit_w={device: w for source in sources for device, w in source.power_limit_w.items()},
+            gpus_allotted=tuple(d for source in sources for d in getattr(source, "allotted", ())),
+            wall=platform_wall_model(host) if by_platform else wall_model(host),
+            pue=pue,
+            pue_source=pue_source,
+            intensity=static.intensity(place),
+            embodied_gco2e_per_h=embodied and (embodied[0] * part).scaled(idle_share),
+            embodied_source=embodied and embodied[1] + of_server,
+            water_l_per_kwh=water and water[0],
+            water_source=water and water[1],
+            flags=(*flags, "inside-another") if self._inside_another else flags,
+        )
