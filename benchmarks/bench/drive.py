@@ -1,4 +1,4 @@
-"""The process that makes a powercap tree count: ``python -m bench.drive SPEC`` rewrites each register every millisecond.
+"""The process that makes a powercap tree count: ``drive.py SPEC`` rewrites each register every millisecond.
 
 It runs before all others (SCHED_FIFO) where that is allowed, and says at its end how late it ever was: a bench that
 was held up is no bench.
@@ -6,6 +6,7 @@ was held up is no bench.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -108,10 +109,8 @@ def main(spec_path: str) -> None:
         )
         path = folder / zone.id / "energy_uj"
         registers.append(Register(zone, path.resolve(), os.open(path, os.O_WRONLY)))
-    try:
+    with contextlib.suppress(OSError):  # not root: the neighbours may hold it up, and it tells
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-    except OSError:
-        pass  # not root: the neighbours may hold it up, and it tells
     going = True
 
     def stop(*_: object) -> None:

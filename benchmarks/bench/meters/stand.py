@@ -6,6 +6,7 @@ One JSON line in, one out.  A meter is an object with `version`, `open(case)`, `
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -91,7 +92,5 @@ def serve(meter: Meter) -> None:
                 os.waitpid(pid, 0)
                 answer({"error": "it did not come to an end"})
                 break
-        try:
-            os.killpg(pid, signal.SIGKILL)  # processes that the meter has started and left
-        except ProcessLookupError:
-            pass
+        with contextlib.suppress(ProcessLookupError):  # processes that the meter has started and left
+            os.killpg(pid, signal.SIGKILL)
