@@ -15,7 +15,7 @@ import time
 import traceback
 from typing import Any, Protocol
 
-PATIENCE_S = 12.0
+PATIENCE_S = 8.0
 
 
 class Meter(Protocol):
@@ -85,12 +85,13 @@ def serve(meter: Meter) -> None:
             answer(told)
             os._exit(0)
         deadline_s = case["start_s"] + 3.0 * sum(map(sum, case["cells"])) + PATIENCE_S
-        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
             time.sleep(0.02)
             if time.monotonic() > deadline_s:
                 os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                answer({"error": "it did not come to an end"})
-                break
+        if os.WIFSIGNALED(ended[1]):
+            answer({"error": "it did not come to an end"})
+        elif ended[1] != 0:
+            answer({"error": f"it ended the process, with exit code {os.WEXITSTATUS(ended[1])}"})
         with contextlib.suppress(ProcessLookupError):  # processes that the meter has started and left
             os.killpg(pid, signal.SIGKILL)
