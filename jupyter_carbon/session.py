@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
+from jupyter_carbon.calibration.store import Calibration, Store, default_folder
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
@@ -42,6 +43,7 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
+from jupyter_carbon.power.counter import suspended_s
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
@@ -50,6 +52,7 @@ from jupyter_carbon.unforkable import Unforkable
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
+    from jupyter_carbon.calibration.procedure import Calibrator
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
@@ -190,8 +193,15 @@ class Session:
         self._comes: Callable[[], Watcher] | None = None
 
         self.surroundings = Surroundings(
-            settings, root, environ, sources=lambda: self.meter.sources, inside_another=forked
+            settings,
+            root,
+            environ,
+            sources=lambda: self.meter.sources,
+            inside_another=forked,
+            calibration=lambda host: self._store(host).load(),
         )
+        self._calibrator: Calibrator | None = None
+        self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
@@ -388,15 +398,48 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import Finding, examine, of_grid, of_ledger  # noqa: PLC0415  (when somebody asks)
+        from jupyter_carbon.report.doctor import (  # noqa: PLC0415  (when somebody asks)
+            Finding,
+            examine,
+            of_calibration,
+            of_clock,
+            of_grid,
+            of_ledger,
+        )
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
+            of_calibration(self.surroundings.calibration, self.context()),
+            of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
             *of_grid(self.hours.states),
             of_ledger(self.books.path, self.books.trouble),
             *(Finding("warning", "problem", text) for text in self.warnings),
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
+
+    def self_test(self) -> tuple[Finding, ...]:
+        """Ten seconds of a known load, and whether the numbers move as they must; off any cell's path."""
+        from jupyter_carbon.report.self_test import findings  # noqa: PLC0415  (when somebody asks)
+
+        return findings(self.meter, self.context(), cpus=int(self.host.allotted_cpus))
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """Calibrates this machine."""
+        if self._calibrator is None:
+            from jupyter_carbon.calibration.procedure import Calibrator  # noqa: PLC0415  (when somebody asks)
+
+            self._calibrator = Calibrator(
+                self.meter, self.context, self.host, self._store(self.host), on_new=self._calibrated
+            )
+        return self._calibrator
+
+    def _store(self, host: Host) -> Store:
+        return Store(default_folder(self._environ), host)
+
+    def _calibrated(self, calibration: Calibration) -> None:
+        self.surroundings.calibration = calibration
+        self.reconfigure()
 
     def outlook(self, region: str | None = None) -> dict[str, Any]:
         """The coming day of the grid, as JSON values for a panel; off the cell's path."""

@@ -249,8 +249,6 @@ class WrappingCounter:
         return seconds * (self._pause_w if seconds >= PAUSE_S else self._recent_w)
 
 
-
-
 class GaugeIntegrator:
     """Watts told as joules since the gauge was opened: trapezoids between the calls, each of which reads it once.
 

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from jupyter_carbon.calibration.store import Calibration
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import Context, LedgerError
 from jupyter_carbon.power import PowerSource, Refusal
@@ -72,6 +73,41 @@ def _unwritable(path: Path) -> str | None:
     if not folder.is_dir():
         return f"{folder} is not a folder"
     return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
+
+
+def of_calibration(calibration: Calibration, context: Context) -> Finding:
+    """What was measured on this machine to replace a table's figure, and when."""
+    told, doubt = [], None
+    fit = calibration.wall
+    if fit is not None:
+        told.append(
+            f"to the wall on {calibration.wall_at} with {len(fit.points)} readings, off by {fit.residual_w:.1f} W "
+            f"({fit.residual:.1%})"
+        )
+        if not context.wall.source.startswith("calibrated"):
+            doubt = f"not in use, as devices were counted otherwise then ({calibration.source})"
+    if calibration.cpu is not None:
+        curve = calibration.cpu
+        told.append(f"the processor on {curve.at}: {curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load")
+    if not told:
+        return Finding(
+            "calibration",
+            "note",
+            "nothing is calibrated: base watts and supply loss are those of its kind of machine",
+            "With a plug meter: %carbon calibrate rest, then %carbon calibrate load, each followed by what it showed",
+        )
+    text = "; ".join(told)
+    return Finding("calibration", "note", f"{text}; {doubt}") if doubt else Finding("calibration", "good", text)
+
+
+def of_clock(suspended_s: float, stepped_s: float) -> Finding:
+    """The clock that joules are counted by; `stepped_s` is how far the wall clock was set while this session runs."""
+    text = "monotonic, which no setting of the time touches"
+    if suspended_s > 0.5:
+        text += f"; this machine has slept {suspended_s / 3600:.1f} h since it was started"
+    if abs(stepped_s) > 1.0:
+        return Finding("clock", "note", f"{text}; the wall clock was set by {stepped_s:+.1f} s meanwhile")
+    return Finding("clock", "good", text)
 
 
 def _of_source(source: PowerSource) -> Finding:
