@@ -409,7 +409,7 @@ class Session:
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
-            of_calibration(self.surroundings.calibration, self.context()),
+            of_calibration(self.surroundings.calibration, self.context(), self.host),
             of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
             *of_grid(self.hours.states),
             of_ledger(self.books.path, self.books.trouble),
