@@ -71,6 +71,9 @@ if TYPE_CHECKING:
 SETTLE_FROM = 256
 """Ended cells that are settled by the ticker even while another runs: they hold their readings until then."""
 
+LOOK_S = 0.25
+"""How long a script's first block waits at most for what the tables know of its place's hours; for no network."""
+
 CLOSING_S = 2.0
 """How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
 by not waiting: every finished cell is in the journal since its own end."""
@@ -120,6 +123,8 @@ class Session:
                 cls._current = last = cls(settings or Carbon(), recording=not forked, forked=forked)
                 if settings is None:  # a script: no line of ours at its begin speaks of notes
                     last.books.say_all()
+                    if last.settings.region:  # what is known of its hours, before its first block ends
+                        last._looked.wait(LOOK_S)
             elif settings is not None and settings is not last.settings:
                 last.take(settings)
             return last
@@ -207,7 +212,7 @@ class Session:
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
         )
         self.gpus_found = False
-        self._warm = threading.Event()
+        self._warm, self._looked = threading.Event(), threading.Event()
         self.hours = Hours(self._make_live, lambda region: self.surroundings.place(region)[0])
         self.books = Bookkeeper(_ledger_path(settings), self.id, recording=recording)
         self.note(*refused)
@@ -467,6 +472,11 @@ class Session:
         self.books.note(*texts)
 
     @property
+    def place(self) -> regions.Region:
+        """Where this session takes its electricity, and how that is known."""
+        return self.surroundings.place()[0]
+
+    @property
     def is_of_this_process(self) -> bool:
         """False in a forked child."""
         return os.getpid() == self._pid
@@ -522,7 +532,8 @@ class Session:
         if self.closed:
             return
         self._look_around()
-        self.hours.look(self.surroundings.asked_for)
+        with self._unforkable:
+            self.hours.look(self.surroundings.asked_for)
         self._let_in()
         reading = self.meter.tick() if self._running or self._watcher is not None else None
         if self._running:
@@ -574,6 +585,7 @@ class Session:
                 self._look_around()
                 self.account()
                 self.hours.look(self.surroundings.asked_for)
+            self._looked.set()
             # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
             # parent has begun may never answer, and where the parent counts what is used anyway.
             for name in () if self._forked else GPU_SOURCES:
@@ -603,6 +615,7 @@ class Session:
             fetch=self._fetch,
             on_news=self._on_grid_news,
             guard=self.boundary.run,
+            whole=self._unforkable,
         )
 
     def _on_grid_news(self) -> None:
@@ -610,7 +623,8 @@ class Session:
         self.hours.has_news()
         if self.books.ledger is not None and not self._running:
             try:
-                self._settle(self.books.ledger)
+                with self._unforkable:
+                    self.hours.settle(self.account(), self.books.ledger)
             except LedgerError as err:
                 self.books.warn(str(err))
 
@@ -647,6 +661,6 @@ def _forget(ours: weakref.ref[Session]) -> None:
     session = ours()
     Session._opening = threading.Lock()  # another thread of the parent's may have held it
     if session is not None:
+        # No setting is changed here: whoever observes it may wait for a lock that a thread of the parent's held.
         session.closed = True
-        session.settings.metering = False
         session.books.abandon()

@@ -114,7 +114,7 @@ def test_the_ledger_tells_it_as_the_journal_did(server, open_session, machine):
     session = open_session()
     live_of(session)
     told = session.record_of(run_cell(session))
-    session._hand_over()
+    session.books.hand_over(session._settle)
     (stored,) = Ledger.open(machine.ledger)._stored(None, None)
     assert (stored.intensity, stored.yearly, stored.course) == (told.intensity, told.yearly, told.course)
     assert CellRecord.from_dict(json.loads(json.dumps(told.to_dict()))).yearly == told.yearly
@@ -184,7 +184,7 @@ def test_an_actual_settles_the_row_and_the_first_value_is_kept(server, open_sess
     cell = run_cell(session)
     first = session.record_of(cell)
     until(lambda: not session._has_work())
-    session._hand_over()
+    session.books.hand_over(session._settle)
     server.script(now_and_coming(*((f, f - 40) for f, _ in forecast)))
     feed = session.hours.live.feeds[0]
     feed._next_s = 0.0
@@ -211,7 +211,7 @@ def test_the_session_s_own_sum_is_settled_too(server, open_session):
     for _ in range(3):
         run_cell(session)
     session.account()
-    until(lambda: session._ledger is not None)
+    until(lambda: session.books.ledger is not None)
     server.script(now_and_coming(*((f, f - 40) for f, _ in forecast)))
     session.hours.live.feeds[0]._next_s = 0.0
     session.hours.look([None])
@@ -229,7 +229,7 @@ def test_a_settled_row_is_not_settled_twice(server, open_session, machine):
     live_of(session)
     run_cell(session)
     until(lambda: not session._has_work())
-    session._hand_over()
+    session.books.hand_over(session._settle)
     ledger, timeline = Ledger.open(machine.ledger), session.hours.timeline()
     newer = Timeline(timeline.place, timeline.yearly)
     newer.live = Series(replace(slot, status="actual") for slot in timeline.live.slots)
@@ -243,7 +243,7 @@ def test_a_killed_run_keeps_the_hour_of_its_last_checkpoint(server, open_session
     live_of(session)
     cell = session.begin("1")
     until(lambda: b'"checkpoint"' in b"".join(p.read_bytes() for p in Ledger.open(machine.ledger).journals.iterdir()))
-    session._journal._let_go()  # as when the process is gone
+    session.books._journal._let_go()  # as when the process is gone
     journal = next(iter(Ledger.open(machine.ledger).journals.iterdir()))
     from jupyter_carbon.ledger.replay import Replay
 
@@ -327,7 +327,7 @@ def test_no_key_and_no_postcode_is_in_the_ledger_the_journal_a_record_or_a_log(s
     run_cell(session)
     run_cell(session, region="DE")
     until(lambda: not session._has_work())
-    session._hand_over()
+    session.books.hand_over(session._settle)
     session.hours.look(["DE", None])
     until(lambda: any("history" in path for path in server.paths()))
     until(lambda: any(state.trouble for state in session.hours.states))

@@ -38,6 +38,15 @@ def test_a_moment_that_is_none_is_refused():
         jc.intensity("FR", "yesterday")
 
 
+def test_a_script_s_first_block_has_its_hour_already(tmp_path):
+    code = "import jupyter_carbon as jc\nwith jc.measure('a') as block: pass\nprint(block.record.intensity.source)"
+    environ = {"JUPYTER_CARBON_REGION": "GB", "JUPYTER_CARBON_LIVE": "0", "JUPYTER_CARBON_LEDGER": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environ}, capture_output=True, text=True, check=True
+    )
+    assert "hour of the day" in done.stdout
+
+
 def run(*words):
     done = subprocess.run(
         [sys.executable, "-m", "jupyter_carbon.cli", "when", *words],

@@ -35,7 +35,7 @@ class Profile:
     def hour_of(self, moment_s: float) -> tuple[float, float]:
         """The local clock hour of a moment, from and to, in seconds since the epoch."""
         local = datetime.fromtimestamp(moment_s, self._zone)
-        start_s = moment_s - local.minute * 60 - local.second - local.microsecond / 1e6
+        start_s = float(round(moment_s - local.minute * 60 - local.second - local.microsecond / 1e6))
         return start_s, start_s + 3600.0
 
     def grams(self, moment_s: float) -> tuple[float, Interval]:

@@ -12,6 +12,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -131,6 +133,8 @@ class Feed:
                 if err.denied:
                     self._denied.add(request.part)
                     self._denied_key = self._named_key()
+        if not slots and not refused:
+            refused.append(NoAnswer("an answer without slots"))
         self.trouble = "; ".join(dict.fromkeys(str(err) for err in refused))
         if not slots:
             self._failed(refused, clock())
@@ -146,9 +150,8 @@ class Feed:
         oldest_s = max(now_s - KEPT_S, min(since_s, now_s - PAST.total_seconds()))
         if not self._stored.slots:
             oldest_s = now_s - PAST.total_seconds()
-        minute = datetime.fromtimestamp(oldest_s // 1800.0 * 1800.0, timezone.utc)
-        end = datetime.fromtimestamp(now_s // 1800.0 * 1800.0, timezone.utc) + COMING
-        return Question(self.timeline.place, self.chosen.zone, minute, end, key)
+        start, now = (datetime.fromtimestamp(at_s // 1800.0 * 1800.0, timezone.utc) for at_s in (oldest_s, now_s))
+        return Question(self.timeline.place, self.chosen.zone, start, now, now + COMING, key)
 
     def _requests(self, question: Question, fetch: Fetch, refused: list[NoAnswer]) -> list[Request]:
         provider = self.chosen.provider
@@ -159,18 +162,15 @@ class Feed:
             except NoAnswer as err:
                 refused.append(err)
                 return []
-            question = Question(question.place, question.zone, question.start, question.end, token)
+            question = replace(question, key=token)
         return [request for request in provider.request(question) if request.part not in self._denied]
 
     def _parsed(self, body: bytes, question: Question) -> list[CarbonIntensity]:
         try:
-            slots = self.chosen.provider.parse(body, question)
+            return self.chosen.provider.parse(body, question)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as err:
             # From None: the text of the cause may quote what was asked.
             raise NoAnswer(f"an answer of another shape ({type(err).__name__})") from None
-        if not slots:
-            raise NoAnswer("an answer without slots")
-        return slots
 
     def _look_at_clock(self, response: Response, now_s: float) -> None:
         if response.server_s is not None:
@@ -233,29 +233,35 @@ class Live:
         clock: Callable[[], float] = time.time,
         on_news: Callable[[], None] = lambda: None,
         guard: Callable[[Callable[[], None]], object] = lambda work: work(),
+        whole: AbstractContextManager[object] | None = None,
     ) -> None:
         """`on_news` is called on the thread after a round that brought something; `guard` runs a round, and keeps a
-        fault of ours from being printed into a cell."""
+        fault of ours from being printed into a cell; within `whole` no fork of the user's cuts an import in half."""
         self._folder, self._environ = folder, environ
         self._enabled, self._provider, self._area = enabled, provider, area
         self._fetch, self._clock, self._on_news, self._guard = fetch, clock, on_news, guard
+        self._whole: AbstractContextManager[object] = nullcontext() if whole is None else whole
         self._timelines: dict[tuple[str, str, Method], Timeline] = {}
         self.feeds: list[Feed] = []
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
+        self._lock = threading.Lock()
 
     def timeline(self, place: Region, method: Method = "average") -> Timeline:
         """The timeline of a place; the same one each time."""
         key = (place.code, place.how, method)
-        known = self._timelines.get(key)
-        if known is not None:
+        with self._lock:  # a place has one source, whoever asks first
+            known = self._timelines.get(key)
+            if known is None:
+                known = self._timelines[key] = self._made(place, method)
             return known
+
+    def _made(self, place: Region, method: Method) -> Timeline:
         average = method == "average"
         timeline = Timeline(place, static.intensity(place) if average else None, profile(place) if average else None)
         # A place that nobody named is nobody's business: no live source hears of it.
         if self._enabled and place.how == "given":
             self._feed(timeline, method)
-        self._timelines[key] = timeline
         return timeline
 
     def _feed(self, timeline: Timeline, method: Method) -> None:
@@ -304,8 +310,9 @@ class Live:
 
     def _round(self, feeds: list[Feed]) -> None:
         if self._fetch is None:
-            # Some 30 ms, on this thread alone.
-            from jupyter_carbon.grid.providers.http import fetch  # noqa: PLC0415
+            with self._whole:
+                # Some 30 ms, on this thread alone.
+                from jupyter_carbon.grid.providers.http import fetch  # noqa: PLC0415
 
             self._fetch = fetch
         news = False

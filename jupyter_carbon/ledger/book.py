@@ -158,7 +158,7 @@ class Ledger:
 
     def of_source(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
         """The newest `limit` runs of a cell, oldest first: those whose source has one of these SHA-1s."""
-        journalled = {k: c for k, c in self._journalled(None, None).items() if c.run.source_sha1 in sha1s}
+        journalled = self._journalled(None, None, sha1s)
         try:
             stored = self._store.of_source(sha1s, limit)
         except Corrupt:
@@ -173,8 +173,10 @@ class Ledger:
         """The estimates that are kept here."""
         return Plans(self._store)
 
-    def _journalled(self, since_s: float | None, notebook: str | None) -> dict[str, Counted]:
-        """The runs that stand in journals only."""
+    def _journalled(
+        self, since_s: float | None, notebook: str | None, sha1s: Collection[str | None] | None = None
+    ) -> dict[str, Counted]:
+        """The runs that stand in journals only; of some sources, or of all."""
         ended: dict[str, Counted] = {}
         crashed: dict[str, Counted] = {}
         for _, story in self._each_journal(lambda path, far: tell(path, far=far)):
@@ -183,7 +185,9 @@ class Ledger:
         journalled = {
             run_id: counted
             for run_id, counted in {**crashed, **ended}.items()
-            if (since_s is None or counted.run.started_at >= since_s) and _is_in(counted.run.notebook, notebook)
+            if (since_s is None or counted.run.started_at >= since_s)
+            and _is_in(counted.run.notebook, notebook)
+            and (sha1s is None or counted.run.source_sha1 in sha1s)
         }
         for run_id in self._known(journalled):
             del journalled[run_id]

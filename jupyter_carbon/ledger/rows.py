@@ -53,14 +53,15 @@ Surer = Callable[[CarbonIntensity, float, float, Course], "CarbonIntensity | Non
 """What is known better by now of a run: asked with its intensity, begin and end (seconds since the epoch) and course;
 `None`: nothing."""
 
-_UNSETTLED = """
-    SELECT run.number, started_at, duration_s, intensity, yearly, course,
-        facility_energy_kwh_low, facility_energy_kwh, facility_energy_kwh_high
+_UNSETTLED = f"""
+    SELECT run.number, started_at, duration_s, yearly, course,
+        facility_energy_kwh_low, facility_energy_kwh, facility_energy_kwh_high, intensity,
+        {", ".join(f"intensity.{column}" for column in _INTENSITY_COLUMNS)}
     FROM run JOIN intensity ON intensity.id = run.intensity JOIN word AS flags ON flags.id = run.flags
     WHERE run.number > ? AND started_at >= ? AND intensity.region = ? AND intensity.status <> 'actual'
         AND flags.text NOT LIKE '%"clock-wrong"%'
     ORDER BY run.number LIMIT ?
-"""
+"""  # noqa: S608  (our names)
 _SETTLE = """
     UPDATE run SET operational_gco2e_low = ?, operational_gco2e = ?, operational_gco2e_high = ?, intensity = ?,
         yearly = ?, first = coalesce(first, ?) WHERE number = ?
@@ -191,18 +192,18 @@ class RowReader:
 
 
 class RowSettler:
-    """Tells stored runs with surer intensities, within one transaction; what they were first told with is kept."""
+    """Tells stored runs with surer intensities; what they were first told with is kept."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db, self._reader, self._writer = db, RowReader(db), RowWriter(db)
+        self._db, self._writer = db, RowWriter(db)
 
     def page(self, after: int, since_s: float, region: str, surer: Surer, size: int) -> tuple[int, int, int]:
-        """Of up to `size` runs behind the number `after`, how many there were, the last one's number, and how many
-        were settled."""
+        """Within one transaction: of up to `size` runs behind the number `after`, how many there were, the last one's
+        number, and how many were settled."""
         rows = self._db.execute(_UNSETTLED, (after, since_s, region, size)).fetchall()
         changes = []
-        for number, started_at, duration_s, known, yearly, course, low, likely, high in rows:
-            before = self._reader.intensity(known)
+        for number, started_at, duration_s, yearly, course, low, likely, high, known, *told in rows:
+            before = CarbonIntensity(Interval(*told[:3]), *told[3:])
             intensity = surer(before, started_at, started_at + duration_s, _course(course))
             if intensity is not None:
                 grams = Interval(_or_nan(low), _or_nan(likely), _or_nan(high)) * intensity.gco2e_per_kwh

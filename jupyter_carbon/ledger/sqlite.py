@@ -104,10 +104,12 @@ class Store:
         """
         self.make_ready()
         settled, after, seen = 0, 0, PAGE
-        while seen == PAGE:
-            with self._connection("rw", WRITE_WAIT_S) as db:
+        with self._connection("rw", WRITE_WAIT_S) as db:
+            rows = RowSettler(db)
+            while seen == PAGE:
                 db.execute("BEGIN IMMEDIATE")
-                seen, after, changed = RowSettler(db).page(after, since_s, region, surer, PAGE)
+                seen, after, changed = rows.page(after, since_s, region, surer, PAGE)
+                db.execute("COMMIT")  # others write between two pages
                 settled += changed
         return settled
 

@@ -83,7 +83,7 @@ class Meter:
         self._gpu_presence: Mapping[str, GpuPresence] = {}
         self._gpu_looks: deque[tuple[float, Mapping[str, GpuPresence]]] = deque(maxlen=KEPT_LOOKS)
         self._open: list[Running] = []
-        self._blocks: weakref.WeakSet[Running] = weakref.WeakSet()
+        self._blocks: list[weakref.ref[Running]] = []  # a block that nobody ends is forgotten
         # Replaced whole, never changed: a window holds what was known when it was closed.
         self._idle_w: Mapping[str, float] = {}
         self._recent_w: Mapping[str, float] = {}
@@ -131,7 +131,7 @@ class Meter:
             # Whoever runs now counts this source from here: their present stretch gets its first value.
             first_j = source.energy_j()
             self._last = _with(self._last, first_j)
-            for running in (*self._open, *self._blocks):
+            for running in (*self._open, *self._blocks_now()):
                 running.since = running.since and _with(running.since, first_j)
             self._joined_s.update(dict.fromkeys((d.device for d in source.domains), self._clock()))
 
@@ -202,13 +202,13 @@ class Meter:
         block = Running()
         with self._lock:
             block.began = block.since = self._read()
-            self._blocks.add(block)
+            self._blocks.append(weakref.ref(block))
         return block
 
     def since(self, block: Running) -> Window:
         """The window of a block: the part of its cell's since :meth:`mark`."""
         with self._lock:
-            self._blocks.discard(block)
+            self._blocks = [ref for ref in self._blocks if ref() not in (None, block)]
             now, since = self._read(), cast("Reading", block.since)
             return self._difference([*block.closed, (since, now, self._alive)], cast("Reading", block.began), now)
 
@@ -419,16 +419,22 @@ class Meter:
     @property
     def _alive(self) -> int:
         """Cells among which the present stretch is shared."""
-        return max(1, len(self._open))
+        return len(self._open) or 1
+
+    def _blocks_now(self) -> list[Running]:
+        blocks = [block for ref in self._blocks if (block := ref()) is not None]
+        self._blocks = [weakref.ref(block) for block in blocks]
+        return blocks
 
     def _close_stretch(self, now: Reading) -> None:
         last, self._last, self._last_tick = self._last, now, now
-        if not self._open:
-            self._between.append((last, now))
-        alive = self._alive
-        for running in (*self._open, *self._blocks) if self._blocks else self._open:
+        running_now = [*self._open, *self._blocks_now()] if self._blocks else self._open
+        alive = len(self._open) or 1
+        for running in running_now:
             running.closed.append((running.since or last, now, alive))
             running.since = now
+        if not self._open:
+            self._between.append((last, now))
 
     def _difference(self, stretches: Sequence[tuple[Reading, Reading, int]], began: Reading, now: Reading) -> Window:
         duration_s = cpu_s = busy_s = 0.0

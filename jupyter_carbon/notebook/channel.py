@@ -139,6 +139,10 @@ class Channel:
     def _answer(self, question: Question, running: Sequence[Cell]) -> Answer:
         if question["ask"] == "history":
             return self._history(question["period"], question["utc_offset_s"], self._path(question["notebook"]))
+        if question["ask"] == "estimate":
+            from jupyter_carbon.notebook.ahead import estimate_answer  # noqa: PLC0415  (when somebody asks)
+
+            return estimate_answer(question, self._session)
         since_run = 0
         if question["ask"] == "metering":
             self._session.settings.metering = question["on"]
@@ -244,7 +248,7 @@ class Connection:
         from zmq import ZMQError  # noqa: PLC0415  (a kernel holds it)
 
         wire = self.kernel.session
-        if wire is None:
+        if wire is None or not self.session.is_of_this_process:  # a forked child's words would land in the cell
             return
         try:
             wire.send(

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict, TypeGuard
 
 from jupyter_carbon.model import Basis, Component, IntensityStatus, Interval, Method, Quality, Status
 
@@ -28,6 +28,7 @@ TOP_CELLS: Final = 3
 MAX_EQUIVALENTS: Final = 4
 MAX_FLAGS: Final = 6
 HISTORY_ROWS: Final = 20
+MOST_MINUTES: Final = 366 * 24 * 60
 
 Part = Literal["cpu", "gpu", "memory", "rest"]
 PARTS: Final[tuple[Part, ...]] = ("gpu", "cpu", "memory", "rest")
@@ -236,6 +237,19 @@ class SetMetering(TypedDict):
     on: bool
 
 
+class AskEstimate(TypedDict):
+    """What a run would cost, before it runs."""
+
+    v: int
+    ask: Literal["estimate"]
+    gpu: str | None
+    """As people write it; None: this machine."""
+    n_gpu: float
+    minutes: float
+    region: str | None
+    """None: where this kernel is."""
+
+
 class FindingItem(TypedDict):
     """One thing that `doctor` has to say."""
 
@@ -318,6 +332,48 @@ class HistoryAnswer(TypedDict):
     """Since the first of the reader's month: what a budget is held against."""
 
 
+class Elsewhere(TypedDict):
+    """The same run in another place."""
+
+    region: str
+    name: str
+    operational_gco2e: float
+
+
+class Later(TypedDict):
+    """The same run at the best start within a day."""
+
+    start: float
+    """Seconds since the epoch."""
+    operational_gco2e: float
+    saving: Range
+    """The part of the grams that waiting saves."""
+    worth_waiting: bool
+    status: IntensityStatus
+
+
+class EstimateAnswer(TypedDict):
+    """What a run would cost."""
+
+    v: int
+    answer: Literal["estimate"]
+    what: str
+    basis: str
+    """How its power is known."""
+    minutes: float
+    region: str
+    name: str
+    energy_kwh: Range
+    operational_gco2e: Range
+    embodied_gco2e: float | None
+    water_l: float | None
+    dominant: str
+    """What the range of the grams hangs on most."""
+    elsewhere: Elsewhere
+    later: Later | None
+    """None: nothing tells a better hour, or it is now."""
+
+
 class ErrorAnswer(TypedDict):
     """A question that could not be answered, and why, in words."""
 
@@ -327,8 +383,8 @@ class ErrorAnswer(TypedDict):
     reason: str
 
 
-Question = Look | AskHistory | SetMetering
-Answer = LookAnswer | HistoryAnswer | ErrorAnswer
+Question = Look | AskHistory | SetMetering | AskEstimate
+Answer = LookAnswer | HistoryAnswer | EstimateAnswer | ErrorAnswer
 
 
 class BadQuestion(ValueError):
@@ -356,7 +412,26 @@ def parse_question(data: object) -> Question:
             return AskHistory(v=VERSION, ask="history", period=period, notebook=notebook, utc_offset_s=offset_s)
     elif ask == "metering" and isinstance(data.get("on"), bool):
         return SetMetering(v=VERSION, ask="metering", on=data["on"])
+    elif ask == "estimate":
+        return _estimate_question(data)
     raise BadQuestion(f"not understood: {clip(json.dumps(data, default=str), LABEL_CHARS)}")
+
+
+def _estimate_question(data: Mapping[str, Any]) -> AskEstimate:
+    gpu, n_gpu, minutes, region = (data.get(name) for name in ("gpu", "n_gpu", "minutes", "region"))
+    for name, word in (("gpu", gpu), ("region", region)):
+        if word is not None and not (isinstance(word, str) and 0 < len(word.strip()) <= LABEL_CHARS):
+            raise BadQuestion(f"`{name}` is a name")
+    n_gpu = 1 if n_gpu is None else n_gpu
+    if not _is_number(minutes) or not 0.0 < minutes <= MOST_MINUTES:
+        raise BadQuestion(f"minutes={clip(repr(minutes), 20)} is not possible; it must be above 0 and at most a year")
+    if not _is_number(n_gpu) or not 0.0 < n_gpu <= 1e6:
+        raise BadQuestion(f"n_gpu={clip(repr(n_gpu), 20)} is not possible; it must be above 0 and at most 1,000,000")
+    return AskEstimate(v=VERSION, ask="estimate", gpu=gpu, n_gpu=float(n_gpu), minutes=float(minutes), region=region)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_int(value: object) -> bool:

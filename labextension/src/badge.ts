@@ -62,11 +62,11 @@ type Words = Pick<Context, 't' | 'f'>;
 
 export function badgeText({ t, f }: Words, badge: Badge, stale: boolean): string {
   const energy = f.quantity(badge.energy_kwh, 'kWh', badge.quality);
-  const grams = f.grams(badge.gco2e, badge.quality, false);
+  const grams = f.gramsText(badge.gco2e, badge.quality, false);
   const quality = qualityWord(t, badge.quality);
   return stale
-    ? t.__('%1 · %2 %3 CO₂e · %4 · edited since', energy, grams.number, grams.unit, quality)
-    : t.__('%1 · %2 %3 CO₂e · %4', energy, grams.number, grams.unit, quality);
+    ? t.__('%1 · %2 CO₂e · %3 · edited since', energy, grams, quality)
+    : t.__('%1 · %2 CO₂e · %3', energy, grams, quality);
 }
 
 export function badgeSpoken(words: Words, badge: Badge): string {

@@ -5,7 +5,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { Kernel } from '@jupyterlab/services';
 import { Link } from './link';
 import type { ICarbon } from './tokens';
-import type { Period, Snapshot } from './view/protocol';
+import type { AskEstimate, Period, Snapshot } from './view/protocol';
 import type { Store, Subject } from './view/store';
 import { createStore, kernelOf } from './view/store';
 
@@ -58,6 +58,26 @@ export class Follower implements ICarbon {
         store.dispatch({ type: 'history-problem', problem: answer.reason });
       } else {
         store.dispatch({ type: 'history-asked', asked: 'no' });
+      }
+    });
+  }
+
+  /** Ask the kernel in focus what a run would cost; while a cell runs, once that has ended. */
+  ahead(question: AskEstimate): void {
+    const { store } = this;
+    const link = this.link();
+    this.waiting = null;
+    if (link === null || !link.canAsk) {
+      this.waiting = kernelOf(store.get())?.link === 'on' ? question : null;
+      store.dispatch({ type: 'ahead-asked', asked: this.waiting === null ? 'no' : 'later' });
+      return;
+    }
+    store.dispatch({ type: 'ahead-asked', asked: 'now' });
+    void link.ahead(question).then(answer => {
+      if (answer?.answer === 'estimate') {
+        store.dispatch({ type: 'ahead', answer });
+      } else {
+        store.dispatch({ type: 'ahead-problem', problem: answer?.answer === 'error' ? answer.reason : null });
       }
     });
   }
@@ -125,6 +145,11 @@ export class Follower implements ICarbon {
   }
 
   private fed(snapshot: Snapshot): void {
+    if (snapshot.running === null && this.waiting !== null) {
+      const question = this.waiting;
+      window.clearTimeout(this.askingAhead);
+      this.askingAhead = window.setTimeout(() => this.ahead(question), QUIET_MS);
+    }
     if (snapshot.running === null && this.options.looking()) {
       window.clearTimeout(this.timer);
       this.timer = window.setTimeout(() => this.history(this.store.get().history.period), QUIET_MS);
@@ -145,6 +170,8 @@ export class Follower implements ICarbon {
 
   private readonly links = new Map<string, Link>();
   private timer = 0;
+  private waiting: AskEstimate | null = null;
+  private askingAhead = 0;
 }
 
 function subjectOf(panel: NotebookPanel | null): Subject | null {

@@ -88,6 +88,9 @@ const panel: JupyterFrontEndPlugin<ICarbon> = {
         case 'history':
           follower.history(action.period);
           break;
+        case 'ahead':
+          follower.ahead(action.question);
+          break;
         case 'settings':
           void commands.execute('settingeditor:open', { query: 'Carbon' });
           break;
@@ -98,7 +101,7 @@ const panel: JupyterFrontEndPlugin<ICarbon> = {
       {
         t,
         act,
-        offers: ['start', 'pause', 'resume', 'copy', 'go', 'history', ...(labShell === null ? [] : (['settings'] as const))],
+        offers: ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', ...(labShell === null ? [] : (['settings'] as const))],
         locale: localeOf(translator),
         nameOf: id => nameOf(tracker, id)
       },

@@ -11,7 +11,7 @@ import { KernelMessage } from '@jupyterlab/services';
 import { UUID } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
-import type { Answer, Period, Question, Snapshot } from './view/protocol';
+import type { Answer, AskEstimate, Period, Question, Snapshot } from './view/protocol';
 import { COMM_ID, TARGET, VERSION, otherVersion, parseAnswer, parseSnapshot } from './view/protocol';
 import type { Store } from './view/store';
 import { behind } from './view/store';
@@ -89,6 +89,11 @@ export class Link implements IDisposable {
   async history(period: Period): Promise<Answer | null> {
     const utc_offset_s = -60 * new Date().getTimezoneOffset();
     return this.ask({ v: VERSION, ask: 'history', period, notebook: this.page.path(this.id), utc_offset_s });
+  }
+
+  /** What a run would cost. */
+  async ahead(question: AskEstimate): Promise<Answer | null> {
+    return this.ask(question);
   }
 
   /** Something has changed that the kernel should know, or tell: ask, once it is quiet. */
@@ -253,7 +258,8 @@ export class Link implements IDisposable {
       kernel_id,
       busy: status === 'busy' || status === 'unknown',
       connected: connectionStatus === 'connected' || status === 'restarting' || status === 'autorestarting',
-      dead: status === 'dead'
+      dead: status === 'dead',
+      now_ms: Date.now()
     });
     if (status === 'idle') {
       this.settle();

@@ -68,7 +68,7 @@ export class CarbonPanel extends Widget {
     this.timer = window.setInterval(() => {
       const kernel = kernelOf(this.store.get());
       // Only what grows old by itself needs a clock: a sample that does not come, an answer that does not come.
-      if (kernel?.snapshot?.running || kernel?.link === 'unknown') {
+      if (kernel !== null && (kernel.snapshot?.running || kernel.busy_since_ms !== null || kernel.link === 'unknown')) {
         this.store.dispatch({ type: 'tick', now_ms: Date.now() });
       }
     }, TICK_MS);

@@ -56,13 +56,13 @@ export class StatusItem extends Widget {
     }
     const { t, f } = this.words;
     const { totals, intensity } = snapshot;
-    const grams = f.grams(totals.operational_gco2e.likely, totals.quality ?? 'modelled', intensity.status === 'actual');
+    const grams = f.gramsText(totals.operational_gco2e.likely, totals.quality ?? 'modelled', intensity.status === 'actual');
     const watts = powerNow(snapshot);
     say(
       this.text,
       watts === null
-        ? t.__('%1 %2', grams.number, grams.unit)
-        : t.__('%1 %2 · %3', grams.number, grams.unit, f.quantity(watts, 'W', powerQuality(snapshot)))
+        ? grams
+        : t.__('%1 · %2', grams, f.quantity(watts, 'W', powerQuality(snapshot)))
     );
   }
 

@@ -48,6 +48,10 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
         store.dispatch({ type: 'period', period: action.period });
         askHistory();
         break;
+      case 'ahead':
+        store.dispatch({ type: 'ahead-asked', asked: kernelOf(store.get())?.snapshot?.running ? 'later' : 'now' });
+        model.send(action.question);
+        break;
     }
   };
   const feed = (data: unknown): void => {
@@ -62,8 +66,11 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
       const before = kernelOf(store.get())?.snapshot ?? null;
       store.dispatch({ type: 'snapshot', kernel_id: HERE, snapshot, now_ms: Date.now() });
       const kernel = kernelOf(store.get());
-      if (snapshot.running === null && before?.running && kernel !== null && behind(kernel)) {
-        look();
+      if (snapshot.running === null && before !== null && snapshot.totals.runs > before.totals.runs) {
+        if (kernel !== null && behind(kernel)) {
+          look();
+        }
+        askHistory();
       }
     } else if (version !== null) {
       console.info(`jupyter-carbon: a kernel speaks version ${version} of the protocol, this page ${VERSION}; its messages are ignored`);
@@ -81,11 +88,15 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
       store.dispatch({ type: 'history', answer });
     } else if (answer?.answer === 'error' && answer.ask === 'history') {
       store.dispatch({ type: 'history-problem', problem: answer.reason });
+    } else if (answer?.answer === 'estimate') {
+      store.dispatch({ type: 'ahead', answer });
+    } else if (answer?.answer === 'error' && answer.ask === 'estimate') {
+      store.dispatch({ type: 'ahead-problem', problem: answer.reason });
     }
   };
 
   onSnapshot();
-  const view = mount(el, store, { t: english, act, offers: ['pause', 'resume', 'history'] });
+  const view = mount(el, store, { t: english, act, offers: ['pause', 'resume', 'history', 'ahead'] });
   model.on('change:snapshot', onSnapshot);
   model.on('msg:custom', onMessage);
   look();
@@ -108,6 +119,7 @@ export default { render };
 // The parts, for the tests of what is shipped.
 export { badgeSpoken, badgeText, parseSaved, savedOf } from './badge';
 export { sha1 } from './sha1';
+export { noAhead, questionOf } from './view/ahead';
 export { firstLine } from './view/firstline';
 export { createFormat } from './view/format';
 export { ceiling, layers } from './view/power';

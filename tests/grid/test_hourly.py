@@ -35,6 +35,12 @@ def test_it_says_what_it_is():
     assert "ODbL" in noon.source
 
 
+def test_an_hour_is_made_once():
+    britain = profile(resolve("GB"))
+    hours = [britain.at(at(2026, 7, 15, 19) + 0.1 * i) for i in range(36_000)]
+    assert all(hour is hours[0] for hour in hours)
+
+
 def test_its_range_holds_the_days_and_what_publishers_differ_by():
     californian = profile(resolve("US-CA"))
     moment_s = at(2026, 7, 15, 19)

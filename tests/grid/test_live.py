@@ -157,6 +157,18 @@ def test_switched_off_it_asks_nobody(server, open_live):
     assert not server.asked
 
 
+def test_a_place_has_one_source_whoever_asks_first(open_live):
+    live = open_live()
+    lines = []
+    threads = [threading.Thread(target=lambda: lines.append(live.timeline(GB))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(live.feeds) == 1
+    assert all(line is lines[0] for line in lines)
+
+
 # --- what can go wrong ------------------------------------------------------------------------------------------
 
 FAULTS = {

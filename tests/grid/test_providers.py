@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from base64 import b64encode
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -32,7 +32,7 @@ def question(source, region, area="", key=None):
     place = resolve(region)
     zone = source.zone(place, area)
     assert zone is not None
-    return Question(place, zone, TEN, NOON, key)
+    return Question(place, zone, TEN, NOON, NOON + timedelta(hours=2), key)
 
 
 def body(answer):
@@ -53,7 +53,7 @@ def query(request):
 
 def test_gb_asks_for_a_span_of_half_hours():
     (request,) = gb.request(question(gb, "GB"))
-    assert request.url == "https://api.carbonintensity.org.uk/intensity/2026-11-21T10:00Z/2026-11-21T12:00Z"
+    assert request.url == "https://api.carbonintensity.org.uk/intensity/2026-11-21T10:00Z/2026-11-21T14:00Z"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_gb_asks_for_a_span_of_half_hours():
 )
 def test_gb_sends_the_outward_half_of_a_postcode_or_a_region_s_number(area, path):
     (request,) = gb.request(question(gb, "GB", area))
-    span = "2026-11-21T10:00Z/2026-11-21T12:00Z"
+    span = "2026-11-21T10:00Z/2026-11-21T14:00Z"
     assert request.url == f"https://api.carbonintensity.org.uk/regional/intensity/{span}/{path}"
 
 
@@ -143,9 +143,10 @@ def test_dk_asks_both_data_sets_in_utc_for_one_area():
     actual, prognosis = denmark.request(question(denmark, "DK-DK1"))
     assert urlsplit(actual.url).path == "/dataset/CO2Emis"
     assert urlsplit(prognosis.url).path == "/dataset/CO2EmisProg"
+    assert query(prognosis) == {**query(actual), "end": "2026-11-21T14:00"}
     assert query(actual) == {
         "start": "2026-11-21T10:00",
-        "end": "2026-11-21T12:00",
+        "end": "2026-11-21T12:30",
         "filter": '{"PriceArea":["DK1"]}',
         "sort": "Minutes5UTC asc",
         "limit": "0",
@@ -202,12 +203,14 @@ MIX = {
 def test_fr_asks_in_pages_of_a_hundred_rows():
     (request,) = france.request(question(france, "FR"))
     assert query(request) == {
-        "where": "date_heure >= date'2026-11-21T10:00:00Z' and date_heure < date'2026-11-21T12:00:00Z'",
+        "where": "date_heure >= date'2026-11-21T10:00:00Z' and date_heure < date'2026-11-21T12:30:00Z' "
+        "and taux_co2 is not null",
         "order_by": "date_heure desc",
         "limit": "100",
         "offset": "0",
     }
-    day = Question(resolve("FR"), "FR", TEN, datetime(2026, 11, 24, 10, tzinfo=timezone.utc), None)
+    later = TEN + timedelta(days=3)
+    day = Question(resolve("FR"), "FR", TEN, later, later + timedelta(days=2), None)
     assert [query(request)["offset"] for request in france.request(day)] == ["0", "100", "200"]
 
 
@@ -370,7 +373,7 @@ def test_entsoe_asks_for_actual_generation_by_type():
         "processType": "A16",
         "in_Domain": "10Y1001A1001A83F",
         "periodStart": "202611211000",
-        "periodEnd": "202611211200",
+        "periodEnd": "202611211300",
     }
 
 

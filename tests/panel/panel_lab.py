@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -12,22 +13,31 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
+from playwright.sync_api import ConsoleMessage, Locator, Page
 
+BUILT = Path(__file__).parents[2] / "jupyter_carbon/labextension"
 LOAD = "%load_ext jupyter_carbon"
 BUSY = "import time\nuntil = time.perf_counter() + {seconds}\nwhile time.perf_counter() < until:\n    pass"
 READY_S = 90.0
+
+OF_LAB = (
+    "Could not restore the debugger state",
+    "Canceled future for",
+    "Cannot read properties of undefined (reading 'schema')",  # Notebook 7.6, at every start, without us too
+)
+"""What JupyterLab itself logs as an error: some when a kernel is changed, restarted or dies."""
 
 
 class Powercap:
     """A powercap folder whose package counts the joules of `watts`, written a hundred times a second."""
 
-    def __init__(self, folder: Path, watts: float = 40.0) -> None:
+    def __init__(self, folder: Path, watts: float = 20.0) -> None:
         self.folder, self.watts = folder, watts
         self._joules, self._halt = 1000.0, threading.Event()
         zone = folder / "intel-rapl:0"
@@ -64,12 +74,12 @@ class Server:
         self.address, self.token, self.root, self.power, self.log = address, token, root, power, log
 
     def notebook(self, name: str, *cells: str) -> str:
-        """Put a notebook into the server's folder; cells are named c0, c1, ..."""
+        """Put a notebook into the server's folder; cells are named after it and their number."""
         book = nbformat.v4.new_notebook()
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
         for number, source in enumerate(cells):
             cell = nbformat.v4.new_code_cell(source)
-            cell["id"] = f"c{number}"
+            cell["id"] = f"{Path(name).stem}-{number}"
             book.cells.append(cell)
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,11 +111,16 @@ def serve(folder: Path, app: Literal["lab", "notebook"] = "lab", python: str = s
     overrides.write_text(
         json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}})
     )
+    # The panel of this checkout, whatever an installation has copied to its share/ before.
+    extensions = folder / "data/labextensions"
+    extensions.mkdir(parents=True)
+    (extensions / "jupyter-carbon").symlink_to(BUILT)
     power = Powercap(folder / "powercap")
     env = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY_"))},
         "JUPYTER_CONFIG_DIR": str(folder / "cfg"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_PREFER_ENV_PATH": "0",
         "JUPYTER_RUNTIME_DIR": str(folder / "rt"),
         "IPYTHONDIR": str(folder / "ipy"),
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "set"),
@@ -171,3 +186,115 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     if server.poll() is None:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait(10)
+
+
+class Lab:
+    """A page of a server, driven as a person would; what goes wrong in it is kept."""
+
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page, self.server = page, server
+        self.faults: list[str] = []
+        self.strangers: list[str] = []
+        self.notes: list[str] = []
+        here = server.address.removeprefix("http")
+        self._ours: set[str] = set()
+        """Ids of the comms that the panel has opened."""
+        page.on("websocket", lambda socket: socket.on("framesent", self._see))
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((f"http{here}", f"ws{here}", "data:", "blob:"))
+                else self.strangers.append(request.url)
+            ),
+        )
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(message.text)
+        elif "jupyter-carbon" in message.text:
+            self.notes.append(message.text)
+
+    def _see(self, frame: bytes | str) -> None:
+        text = frame.decode("utf-8", "replace") if isinstance(frame, bytes) else frame
+        self._ours |= set(re.findall(r'"comm_id":\s*"([^"]+)",\s*"target_name":\s*"jupyter_carbon"', text))
+
+    def is_of_lab(self, fault: str) -> bool:
+        """An error that JupyterLab logs by itself: some on a kernel's end, and on other extensions' comms."""
+        comm = re.match(r"Comm not found for comm id (\S+)", fault)
+        return fault.startswith(OF_LAB) or (comm is not None and comm[1] not in self._ours)
+
+    # --- getting there ------------------------------------------------------------------------------------
+
+    def open(self, path: str, *, reset: bool = True, panel: bool = True) -> Lab:
+        self.page.goto(self.server.url(f"lab/tree/{path}", reset=reset))
+        return self.ready(panel=panel)
+
+    def ready(self, *, panel: bool = True) -> Lab:
+        page = self.page
+        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=READY_S * 1000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=READY_S * 1000)
+        if panel:
+            self.execute("jupyter-carbon:open")
+            page.wait_for_selector("#jupyter-carbon-panel .jc-panel:visible")
+        return self
+
+    def execute(self, command: str, args: Mapping[str, Any] | None = None, *, wait: bool = False) -> None:
+        call = "([command, args]) => jupyterapp.commands.execute(command, args)"
+        self.page.evaluate(call if wait else f"args => void ({call})(args)", [command, args or {}])
+
+    def wait_idle(self, timeout_s: float = 60.0) -> None:
+        """Until the kernel of the notebook in focus is idle."""
+        self.page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+            timeout=timeout_s * 1000,
+        )
+
+    def run(self, number: int, *, wait: bool = True) -> None:
+        """Run the cell of this number in the notebook in focus."""
+        self.page.evaluate("number => { jupyterapp.shell.currentWidget.content.activeCellIndex = number; }", number)
+        self.execute("notebook:run-cell", wait=wait)
+
+    # --- looking ------------------------------------------------------------------------------------------
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator("#jupyter-carbon-panel")
+
+    def text(self) -> str:
+        return self.panel.inner_text().replace("\xa0", " ")
+
+    def until(self, words: str, timeout_s: float = 15.0) -> float:
+        """Wait until the panel says these words; how long that took."""
+        return self.until_text(lambda text: words in text, timeout_s, words)
+
+    def until_text(self, holds: Callable[[str], bool], timeout_s: float = 15.0, what: str = "it") -> float:
+        began = time.monotonic()
+        while not holds(self.text()):
+            assert time.monotonic() - began < timeout_s, f"{what!r} not within {timeout_s} s: {self.text()}"
+            self.page.wait_for_timeout(30)
+        return time.monotonic() - began
+
+    def start(self) -> Lab:
+        """Start metering by the button."""
+        self.until("Metering is off")
+        self.panel.get_by_role("button", name="Start metering").click()
+        self.until("CO₂e this session")
+        return self
+
+    def read(self, selector: str) -> str:
+        return self.panel.locator(selector).inner_text().replace("\xa0", " ")
+
+    @property
+    def indicator(self) -> str:
+        """What Lab's own busy indicator says."""
+        found = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator")
+        return found.get_attribute("data-status") or ""
+
+
+def watts(text: str) -> float:
+    """The watts in a text like `≈ 180 W`."""
+    found = re.search(r"([\d.]+) (m?k?)W", text)
+    return float(found[1]) * {"": 1.0, "m": 1e-3, "k": 1e3}[found[2]] if found else 0.0

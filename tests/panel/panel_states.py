@@ -244,7 +244,14 @@ def feed(shot: dict[str, Any], at_ms: int = T0_MS) -> Event:
 
 
 def status(*, busy: bool = False, connected: bool = True, dead: bool = False) -> Event:
-    return {"type": "status", "kernel_id": KERNEL, "busy": busy, "connected": connected, "dead": dead}
+    return {
+        "type": "status",
+        "kernel_id": KERNEL,
+        "busy": busy,
+        "connected": connected,
+        "dead": dead,
+        "now_ms": T0_MS,
+    }
 
 
 def cells(rows: list[dict[str, Any]] = CELLS, **about: Any) -> Event:
@@ -322,6 +329,7 @@ STATES: dict[str, list[Event]] = {
     "paused": [focus(), feed({**IDLE, "metering": False}), cells(), told()],
     "reloaded": [focus(), feed(snapshot()), {"type": "history-asked", "asked": "later"}],
     "stalled": [*LIVE, tick(T0_MS + 6200)],
+    "held": [focus(), feed(IDLE), cells(), told(), status(busy=True), tick(T0_MS + 6200)],
     "disconnected": [*LIVE, status(connected=False)],
     "restarted": [*LIVE, {"type": "restarted", "kernel_id": KERNEL, "now_ms": T0_MS + 1000}, link("off")],
     "dead": [*LIVE, status(dead=True)],

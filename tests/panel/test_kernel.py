@@ -223,6 +223,15 @@ def test_a_question_that_is_not_understood_is_answered_with_the_reason(page, que
     assert answer["reason"]
 
 
+def test_a_kernel_says_what_a_run_would_cost(page):
+    answer = page.ask(ask="estimate", gpu="H100", n_gpu=8, minutes=60, region="DE")
+    assert (answer["answer"], answer["region"], answer["what"]) == ("estimate", "DE", "8 x H100 SXM5 80GB")
+    assert answer["energy_kwh"]["low"] < answer["energy_kwh"]["likely"] < answer["energy_kwh"]["high"]
+    refused = page.ask(ask="estimate", gpu="H1000", minutes=60, region=None)
+    assert (refused["answer"], refused["ask"]) == ("error", "estimate")
+    assert "near matches" in refused["reason"]
+
+
 def test_snapshots_stay_small(page):
     assert all(encoded_bytes(data(m)) <= 4096 for _, m in page.heard if is_snapshot(m))
 

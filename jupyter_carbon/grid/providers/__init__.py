@@ -35,11 +35,12 @@ FORECAST = Interval(1 / 1.2, 1.0, 1.2)
 
 @value
 class Question:
-    """What is asked: `zone` in the source's own words, from `start` to `end` (aware, UTC).  Never shown."""
+    """What is asked: `zone` in the source's own words, from `start` over `now` to `end` (aware, UTC).  Never shown."""
 
     place: Region
     zone: str = field(repr=False)  # may be finer than the region
     start: datetime
+    now: datetime
     end: datetime
     key: str | None = field(default=None, repr=False)
 
@@ -76,7 +77,8 @@ class Provider(Protocol):
     """The names that a source's file has.
 
     `CREDIT` is publisher and licence, `BOUNDARY` what of the electricity is counted; `PERIOD_S` is how often new
-    numbers are worth asking for, `NEEDS_KEY` whether it answers without one.
+    numbers are worth asking for, `NEEDS_KEY` whether it answers to nobody without one,
+    `ROOT` where all its addresses begin.
     """
 
     CREDIT: str
@@ -84,6 +86,7 @@ class Provider(Protocol):
     BOUNDARY: str
     PERIOD_S: float
     NEEDS_KEY: bool
+    ROOT: str
 
     def zone(self, place: Region, area: str) -> str | None:
         """The place in the source's own words; None where it does not serve it.  `area` is a part of the place."""

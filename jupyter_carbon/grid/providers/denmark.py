@@ -32,15 +32,18 @@ def zone(place: Region, area: str) -> str | None:
 
 def request(question: Question) -> tuple[Request, ...]:
     """One call for what was, one for what is expected."""
+    ends = {"CO2Emis": question.now + STEP * 6, "CO2EmisProg": question.end}
     asked = {
         "start": f"{question.start:%Y-%m-%dT%H:%M}",
-        "end": f"{question.end:%Y-%m-%dT%H:%M}",
         "filter": f'{{"PriceArea":["{question.zone}"]}}',
         "sort": "Minutes5UTC asc",
         "limit": "0",  # all
         "timezone": "utc",
     }
-    return tuple(Request(f"{ROOT}/{name}?{urlencode(asked)}", part=name) for name in STATUSES)
+    return tuple(
+        Request(f"{ROOT}/{name}?{urlencode({**asked, 'end': f'{end:%Y-%m-%dT%H:%M}'})}", part=name)
+        for name, end in ends.items()
+    )
 
 
 def parse(body: bytes, question: Question) -> list[CarbonIntensity]:

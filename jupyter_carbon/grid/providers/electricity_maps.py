@@ -40,7 +40,7 @@ def request(question: Question) -> tuple[Request, ...]:
         "disableCallerLookup": "true",
     }
     headers = {"auth-token": question.key or ""}
-    hours = max(6, min(72, round((question.end - question.start) / HOUR)))
+    hours = max(6, min(72, round((question.end - question.now) / HOUR)))
     return (
         Request(f"{ROOT}/history?{urlencode(asked)}", headers, "history"),
         Request(f"{ROOT}/forecast?{urlencode({**asked, 'horizonHours': hours})}", headers, "forecast"),

@@ -108,7 +108,7 @@ def request(question: Question) -> tuple[Request, ...]:
         "processType": "A16",
         "in_Domain": question.zone,
         "periodStart": f"{question.start:%Y%m%d%H00}",
-        "periodEnd": f"{question.end:%Y%m%d%H00}",
+        "periodEnd": f"{question.now + timedelta(hours=1):%Y%m%d%H00}",
     }
     return (Request(f"{ROOT}?{urlencode(asked)}"),)
 

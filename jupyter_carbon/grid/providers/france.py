@@ -25,6 +25,7 @@ NEEDS_KEY = False
 
 ROOT = "https://odre.opendatasoft.com/api/explore/v2.1/catalog/datasets/eco2mix-national-tr/records"
 STEP = timedelta(minutes=15)
+LATEST = timedelta(minutes=30)  # the moment of asking is told to the half-hour before
 PAGE = 100  # rows of an answer, at most
 PAGES = 8
 FUELS = {
@@ -46,9 +47,10 @@ def zone(place: Region, area: str) -> str | None:
 
 def request(question: Question) -> tuple[Request, ...]:
     """The newest rows first, a hundred a page."""
-    start, end = (f"date'{moment:%Y-%m-%dT%H:%M:%SZ}'" for moment in (question.start, question.end))
-    pages = min(PAGES, max(1, ceil((question.end - question.start) / STEP / PAGE)))
-    asked = {"where": f"date_heure >= {start} and date_heure < {end}", "order_by": "date_heure desc", "limit": PAGE}
+    start, end = (f"date'{moment:%Y-%m-%dT%H:%M:%SZ}'" for moment in (question.start, question.now + LATEST))
+    pages = min(PAGES, ceil((question.now + LATEST - question.start) / STEP / PAGE))
+    where = f"date_heure >= {start} and date_heure < {end} and taux_co2 is not null"
+    asked = {"where": where, "order_by": "date_heure desc", "limit": PAGE}
     return tuple(
         Request(f"{ROOT}?{urlencode({**asked, 'offset': page * PAGE})}", part=f"page {page}") for page in range(pages)
     )

@@ -46,7 +46,7 @@ def request(question: Question) -> tuple[Request, ...]:
     asked = {
         "region": question.zone,
         "signal_type": "co2_moer",
-        "horizon_hours": max(1, min(72, round((question.end - question.start) / timedelta(hours=1)))),
+        "horizon_hours": max(1, min(72, round((question.end - question.now) / timedelta(hours=1)))),
     }
     headers = {"Authorization": f"Bearer {question.key}"}
     return (Request(f"{ROOT}/v3/forecast?{urlencode(asked)}", headers, "forecast"),)

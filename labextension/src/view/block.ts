@@ -1,7 +1,7 @@
 /** What every part of the panel is made with, and made of. */
 
 import type { Format } from './format';
-import type { Part, Period, Quality } from './protocol';
+import type { AskEstimate, Part, Period, Quality } from './protocol';
 import type { Event, State } from './store';
 import type { Translator } from './text';
 
@@ -13,6 +13,7 @@ export type Action =
   | { readonly type: 'copy'; readonly text: string }
   | { readonly type: 'go'; readonly cell_id: string }
   | { readonly type: 'history'; readonly period: Period }
+  | { readonly type: 'ahead'; readonly question: AskEstimate }
   | { readonly type: 'settings' };
 
 export interface Context {

@@ -114,8 +114,7 @@ export function cells(context: Context): Block {
     if (running !== null) {
       say(elapsed, f.clock(running.duration_s));
       say(energyNow, f.quantity(running.facility_energy_kwh, 'kWh', running.quality));
-      const grams = f.grams(running.operational_gco2e, running.quality, snapshot.intensity.status === 'actual');
-      say(gramsNow, `${grams.number} ${grams.unit}`);
+      say(gramsNow, f.gramsText(running.operational_gco2e, running.quality, snapshot.intensity.status === 'actual'));
     }
   };
 
@@ -163,16 +162,14 @@ export function cells(context: Context): Block {
     const worst = [...kernel.cells.values()].reduce<Cell | null>((max, cell) => (cell.repeat_gco2e > (max?.repeat_gco2e ?? 0) ? cell : max), null);
     show(repeats, worst !== null && worst.repeat_runs > 1);
     if (worst !== null) {
-      const grams = f.grams(worst.repeat_gco2e, worst.quality, exact);
       say(
         repeats,
         t.__(
-          '%1: run %2 times, %3 of them with unchanged code: %4 %5',
+          '%1: run %2 times, %3 of them with unchanged code: %4',
           short(nameOf(context, worst)),
           f.integer(worst.runs),
           f.integer(worst.repeat_runs),
-          grams.number,
-          grams.unit
+          f.gramsText(worst.repeat_gco2e, worst.quality, exact)
         )
       );
     }
@@ -195,7 +192,6 @@ function link(context: Context, row: { readonly label: string | null; readonly c
 
 function line(context: Context, row: Row, largest: number, exact: boolean): HTMLElement {
   const { t, f } = context;
-  const grams = f.grams(row.gco2e, row.quality, exact);
   const { cell } = row;
   const failed = cell !== null && cell.last.status !== 'ok';
   const hint =
@@ -224,7 +220,7 @@ function line(context: Context, row: Row, largest: number, exact: boolean): HTML
       )
     ),
     h('td', { class: 'jc-kwh' }, f.quantity(row.energy_kwh, 'kWh', row.quality)),
-    h('td', { class: 'jc-co2' }, `${grams.number} ${grams.unit}`)
+    h('td', { class: 'jc-co2' }, f.gramsText(row.gco2e, row.quality, exact))
   );
 }
 

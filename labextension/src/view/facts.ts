@@ -69,7 +69,7 @@ export function facts(context: Context): Block {
       const dated = chosen.year === null || chosen.source.includes(String(chosen.year));
       say(source, dated ? chosen.source : t.__('%1 · %2', chosen.source, String(chosen.year)));
       show(another, snapshot.equivalents.length > 1);
-      const drives = /^k?m$/.test(chosen.unit);
+      const drives = /(?:^| )[kmµ]?m$/.test(chosen.unit);
       show(road, drives);
       show(bulb, !drives);
     }
@@ -116,9 +116,8 @@ function regionWord({ t }: Context, flag: string): string {
   }
 }
 
-function equivalentAmount({ t, f }: Context, { value, unit }: Equivalent): string {
-  const number = `≈ ${f.plain(value, 2)}`;
-  return unit === '' ? number : t.__('%1 %2', number, unit);
+function equivalentAmount({ f }: Context, { value, unit }: Equivalent): string {
+  return unit === '' ? `≈\u00a0${f.plain(value, 2)}` : `≈\u00a0${f.plain(value, 2)}\u00a0${unit}`;
 }
 
 function line(name: string, label: string): { element: HTMLElement; say(first: string, second?: string | null, third?: string | null): void } {

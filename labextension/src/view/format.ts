@@ -11,6 +11,9 @@ export type Unit = 'kWh' | 'J' | 'W' | 'g' | 'kg' | 'l';
 
 export const UNKNOWN = '–';
 
+/** Between a number and its unit no line is broken. */
+const NBSP = '\u00a0';
+
 interface Words {
   /** The words of a power of a thousand each, the smallest first, and the power of the first. */
   readonly words: readonly string[];
@@ -41,6 +44,9 @@ export interface Format {
   quantity(value: number | null, unit: Unit, quality: Quality, resolution?: number): string;
   /** Grams of CO₂e: measured only where the energy is and the intensity is that of those very minutes. */
   grams(value: number, quality: Quality, exact: boolean): Amount;
+  gramsText(value: number, quality: Quality, exact: boolean): string;
+  /** A number that somebody has set: three digits at most, and no zeros for show. */
+  given(value: number, unit: Unit): string;
   /** `4.0 – 5.6 g`: the unit once, chosen for the high end. */
   range(range: Range | null, unit: Unit): string;
   /** Significant digits without a unit. */
@@ -91,6 +97,7 @@ export function createFormat(locale: string): Format {
     return format.format(value).replace('-', '−');
   };
   const ratios = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 2 });
+  const givens = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
   const shares = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 });
   const times = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const dates = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
@@ -119,15 +126,18 @@ export function createFormat(locale: string): Format {
     const step = resolution * factor;
     if (step > 0 && Math.abs(scaled) < step) {
       const bound = written(step, 2, UNITS[unit]);
-      return { number: `< ${bound.text.replace(/[.,]0$/, '')}`, unit: word(UNITS[unit], bound.power) };
+      return { number: `<${NBSP}${bound.text.replace(/[.,]0$/, '')}`, unit: word(UNITS[unit], bound.power) };
     }
     const measured = quality === 'measured';
     const { text, power } = written(scaled, resolved(scaled, measured ? 3 : 2, step), UNITS[unit]);
-    return { number: measured || scaled === 0 ? text : `≈ ${text}`, unit: word(UNITS[unit], power) };
+    return { number: measured || scaled === 0 ? text : `≈${NBSP}${text}`, unit: word(UNITS[unit], power) };
   };
+  const joined = ({ number, unit }: Amount): string => `${number}${NBSP}${unit}`;
+  const grams = (value: number, quality: Quality, exact: boolean): Amount =>
+    amount(value, 'g', exact || quality !== 'measured' ? quality : 'modelled');
   const two = (count: number, size: number, large: string, small: string): string => {
     const [many, rest] = [Math.floor(count / size), count % size];
-    return rest === 0 ? `${decimal(many, 0)} ${large}` : `${decimal(many, 0)} ${large} ${rest} ${small}`;
+    return rest === 0 ? `${decimal(many, 0)}${NBSP}${large}` : `${decimal(many, 0)}${NBSP}${large} ${rest}${NBSP}${small}`;
   };
 
   return {
@@ -137,9 +147,15 @@ export function createFormat(locale: string): Format {
         return UNKNOWN;
       }
       const told = amount(value, unit, quality, resolution);
-      return `${told.number} ${told.unit}`;
+      return joined(told);
     },
-    grams: (value, quality, exact) => amount(value, 'g', exact || quality !== 'measured' ? quality : 'modelled'),
+    grams,
+    gramsText: (value, quality, exact) => joined(grams(value, quality, exact)),
+    given: (value, unit) => {
+      const { factor } = UNITS[unit];
+      const { power } = written(value * factor, 3, UNITS[unit]);
+      return joined({ number: givens.format((value * factor) / 1000 ** power), unit: word(UNITS[unit], power) });
+    },
     range: (range, unit) => {
       if (range === null) {
         return UNKNOWN;
@@ -148,7 +164,7 @@ export function createFormat(locale: string): Format {
       const high = written(range.high * factor, 2, UNITS[unit]);
       const low = written(range.low * factor, 2, UNITS[unit], high.power);
       const name = word(UNITS[unit], high.power);
-      return low.text === high.text ? `${high.text} ${name}` : `${low.text} – ${high.text} ${name}`;
+      return low.text === high.text ? `${high.text}${NBSP}${name}` : `${low.text}${NBSP}–${NBSP}${high.text}${NBSP}${name}`;
     },
     plain: (value, digits) => {
       const [mantissa, exponent] = exponential(value, digits);
@@ -163,7 +179,7 @@ export function createFormat(locale: string): Format {
       }
       if (seconds < 59.95) {
         const { text, power } = written(seconds, 3, UNITS.s);
-        return `${text} ${word(UNITS.s, power)}`;
+        return joined({ number: text, unit: word(UNITS.s, power) });
       }
       const [s, min, h] = [1, 60, 3600].map(size => Math.floor(seconds / size + 0.5));
       if (s === undefined || min === undefined || h === undefined) {

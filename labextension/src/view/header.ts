@@ -21,7 +21,7 @@ export function header(context: Context): Block {
   const kernelName = h('span', { class: 'jc-kernel jc-muted' });
   const subject = h('div', { class: 'jc-subject' }, title, kernelName);
   const element = h(
-    'header',
+    'div',
     { class: 'jc-header' },
     h('div', { class: 'jc-bar' }, icon(...LEAF), h('h2', { class: 'jc-title' }, t.__('Carbon')), pill, toggle),
     subject

@@ -88,14 +88,12 @@ export function headline(context: Context): Block {
     show(stalled, false);
     show(former, ended !== null);
     if (ended !== null) {
-      const grams = f.grams(ended.gco2e.likely, ended.quality ?? 'modelled', ended.exact);
       say(
         former,
         t.__(
-          'The session before ended at %1: %2 %3 CO₂e, %4',
+          'The session before ended at %1: %2 CO₂e, %3',
           f.time(ended.ended_ms / 1000),
-          grams.number,
-          grams.unit,
+          f.gramsText(ended.gco2e.likely, ended.quality ?? 'modelled', ended.exact),
           f.quantity(ended.energy_kwh, 'kWh', ended.quality ?? 'modelled')
         )
       );

@@ -71,8 +71,7 @@ export function history(context: Context): Block {
   };
 
   const draw = (answer: HistoryAnswer, state: State): void => {
-    const grams = f.grams(answer.operational_gco2e.likely, 'modelled', false);
-    say(total, `${grams.number} ${grams.unit}`);
+    say(total, f.gramsText(answer.operational_gco2e.likely, 'modelled', false));
     say(under, t._n('%2 · one run', '%2 · %1 runs', answer.runs, f.quantity(answer.facility_energy_kwh.likely, 'kWh', 'modelled')));
     say(range, answer.runs === 0 ? '' : f.range(answer.operational_gco2e, 'g'));
     drawBars(answer);
@@ -80,11 +79,11 @@ export function history(context: Context): Block {
     drawBudget(answer, state.budget_gco2e);
     others.replaceChildren(
       ...answer.others.map(kind => {
-        const more = f.grams(kind.operational_gco2e, 'modelled', false);
+        const more = f.gramsText(kind.operational_gco2e, 'modelled', false);
         return h(
           'li',
           {},
-          t._n('One run more by another intensity (%2): %3 %4, not added', '%1 runs more by another intensity (%2): %3 %4, not added', kind.runs, kindWord(context, kind), more.number, more.unit)
+          t._n('One run more by another intensity (%2): %3, not added', '%1 runs more by another intensity (%2): %3, not added', kind.runs, kindWord(context, kind), more)
         );
       })
     );
@@ -111,10 +110,7 @@ export function history(context: Context): Block {
           ])
         : [])
     );
-    const grams = (value: number): string => {
-      const amount = f.grams(value, 'modelled', false);
-      return `${amount.number} ${amount.unit}`;
-    };
+    const grams = (value: number): string => f.gramsText(value, 'modelled', false);
     show(bars, answer.bars.length > 0);
     show(axis, answer.bars.length > 0);
     show(here, answer.bars.some(bar => bar.here_gco2e > 0));
@@ -145,8 +141,7 @@ export function history(context: Context): Block {
     const level = share >= 1 ? 'over' : share >= NEAR ? 'near' : 'within';
     set(budget, 'data-level', level);
     set(budgetBar, 'style', `width:${(100 * Math.min(1, share)).toFixed(1)}%`);
-    const limit = f.quantity(budget_gco2e, 'g', 'measured').replace(/([.,]\d*?)0+(?= )/, '$1').replace(/[.,](?= )/, '');
-    const text = t.__('%1 of %2 this month', f.percent(share), limit);
+    const text = t.__('%1 of %2 this month', f.percent(share), f.given(budget_gco2e, 'g'));
     say(
       budgetText,
       {
@@ -184,7 +179,6 @@ function kindWord(context: Context, kind: HistoryAnswer['others'][number]): stri
 
 function notebookRow({ t, f }: Context, row: HistoryAnswer['rows'][number], answer: HistoryAnswer): HTMLElement {
   const path = row.notebook ?? t.__('no notebook');
-  const grams = f.grams(row.operational_gco2e, 'modelled', false);
   const largest = answer.rows[0]?.facility_energy_kwh ?? 0;
   return h(
     'tr',
@@ -200,6 +194,6 @@ function notebookRow({ t, f }: Context, row: HistoryAnswer['rows'][number], answ
       )
     ),
     h('td', { class: 'jc-kwh' }, f.quantity(row.facility_energy_kwh, 'kWh', 'modelled')),
-    h('td', { class: 'jc-co2' }, `${grams.number} ${grams.unit}`)
+    h('td', { class: 'jc-co2' }, f.gramsText(row.operational_gco2e, 'modelled', false))
   );
 }

@@ -1,6 +1,7 @@
 /** The panel, without a framework and without JupyterLab: `mount` it on an element and give it a store. */
 
 import type { Action, Block, Context } from './block';
+import { beforeYouRun } from './before';
 import { cells } from './cells';
 import { h, say } from './dom';
 import { facts } from './facts';
@@ -39,7 +40,7 @@ export function mount(element: HTMLElement, store: Store, host: Host): View {
     nameOf: host.nameOf ?? (() => null),
     offers: new Set(host.offers)
   };
-  const blocks: Block[] = [header, notice, headline, power, facts, cells, history, method].map(make => make(context));
+  const blocks: Block[] = [header, notice, headline, power, facts, cells, history, beforeYouRun, method].map(make => make(context));
   const spoken = h('p', { class: 'jc-sr jc-spoken', role: 'status', 'aria-live': 'polite' });
   const root = h('div', { class: 'jc-panel' }, ...blocks.map(block => block.element), spoken);
 

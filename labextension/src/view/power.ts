@@ -174,7 +174,7 @@ export function power(context: Context): Block {
     for (const [part, path] of areas) {
       set(path, 'd', drawn.layers.find(layer => layer.part === part)?.d ?? 'M0 0');
     }
-    say(top, f.quantity(drawn.top_w, 'W', 'measured').replace(/[.,]0+(?= )/, ''));
+    say(top, f.given(drawn.top_w, 'W'));
     say(half, drawn.layers.length === 0 ? t.__('The curve begins with the next cell.') : '');
     show(top, drawn.layers.length > 0);
     show(half, drawn.layers.length === 0);

@@ -190,6 +190,22 @@ const historyAnswer = object({
   ),
   month_gco2e: num
 });
+const estimateAnswer = object({
+  v: num,
+  answer: word('estimate'),
+  what: text,
+  basis: text,
+  minutes: num,
+  region: text,
+  name: text,
+  energy_kwh: range,
+  operational_gco2e: range,
+  embodied_gco2e: maybe(num),
+  water_l: maybe(num),
+  dominant: text,
+  elsewhere: object({ region: text, name: text, operational_gco2e: num }),
+  later: maybe(object({ start: num, operational_gco2e: num, saving: range, worth_waiting: flag, status }))
+});
 const errorAnswer = object({ v: num, answer: word('error'), ask: text, reason: text });
 
 export type Quality = Out<typeof quality>;
@@ -207,7 +223,8 @@ export type Period = Out<typeof period>;
 export type LookAnswer = Out<typeof lookAnswer>;
 export type HistoryAnswer = Out<typeof historyAnswer>;
 export type ErrorAnswer = Out<typeof errorAnswer>;
-export type Answer = LookAnswer | HistoryAnswer | ErrorAnswer;
+export type EstimateAnswer = Out<typeof estimateAnswer>;
+export type Answer = LookAnswer | HistoryAnswer | EstimateAnswer | ErrorAnswer;
 
 export type Question =
   | {
@@ -225,7 +242,18 @@ export type Question =
       readonly notebook: string | null;
       readonly utc_offset_s: number;
     }
-  | { readonly v: number; readonly ask: 'metering'; readonly on: boolean };
+  | { readonly v: number; readonly ask: 'metering'; readonly on: boolean }
+  | AskEstimate;
+
+/** What a run would cost; `gpu: null` is the kernel's own machine, `region: null` its own place. */
+export type AskEstimate = {
+  readonly v: number;
+  readonly ask: 'estimate';
+  readonly gpu: string | null;
+  readonly n_gpu: number;
+  readonly minutes: number;
+  readonly region: string | null;
+};
 
 const refusable =
   <T>(check: Check<T>) =>
@@ -258,6 +286,8 @@ export const parseAnswer = refusable((data): Answer => {
       return lookAnswer(data);
     case 'history':
       return historyAnswer(data);
+    case 'estimate':
+      return estimateAnswer(data);
     default:
       return errorAnswer(data);
   }

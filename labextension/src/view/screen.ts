@@ -51,7 +51,7 @@ export function screen(state: State): Screen {
     case 'failed':
       return kernel.link;
     default:
-      return kernel.busy ? 'busy' : 'waiting';
+      return kernel.busy_since_ms !== null ? 'busy' : 'waiting';
   }
 }
 
@@ -59,13 +59,17 @@ export function screen(state: State): Screen {
 export const isSkeleton = (state: State): boolean =>
   screen(state) === 'waiting' && state.now_ms - (kernelOf(state)?.since_ms ?? state.now_ms) < SKELETON_MS;
 
-/** Milliseconds since the last sample of a running cell, as far as that is too long; else 0. */
+/**
+ * Milliseconds without a sample, as far as that is too long; else 0. Of a running cell since the last one; and of a
+ * kernel that is busy since it became so: a call that holds Python's lock from its first moment lets no sample out.
+ */
 export function stalledMs(kernel: Kernel, now_ms: number): number {
-  const snapshot = kernel.snapshot;
-  if (snapshot === null || snapshot.running === null) {
+  const { snapshot, received_ms, busy_since_ms } = kernel;
+  if (snapshot === null || !snapshot.metering) {
     return 0;
   }
-  const age_ms = now_ms - kernel.received_ms;
+  const since_ms = snapshot.running !== null ? received_ms : busy_since_ms === null ? now_ms : Math.max(received_ms, busy_since_ms);
+  const age_ms = now_ms - since_ms;
   return age_ms >= Math.max(STALLED_MS, 4000 * snapshot.period_s) ? age_ms : 0;
 }
 

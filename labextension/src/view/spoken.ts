@@ -6,7 +6,7 @@ import type { Cell } from './protocol';
 
 export function spokenAmount({ t, f }: Pick<Context, 't' | 'f'>, value: number, unit: 'kWh' | 'g'): string {
   const amount = f.amount(value, unit, 'modelled');
-  const number = amount.number.replace('≈ ', '');
+  const number = amount.number.replace(/^≈\s/, '');
   switch (amount.unit) {
     case 'µWh':
       return t.__('%1 microwatt hours', number);

@@ -1,5 +1,7 @@
 /** What the panel knows, and the one function that changes it. */
 
+import type { Ahead, AheadEvent } from './ahead';
+import { ahead, noAhead } from './ahead';
 import type { About, Cell, Equivalent, HistoryAnswer, Period, Quality, Range, Snapshot } from './protocol';
 
 /** How far we have come with a kernel: from nothing known to snapshots that arrive. */
@@ -25,7 +27,8 @@ export interface Former {
 export interface Kernel {
   readonly link: Link;
   readonly since_ms: number;
-  readonly busy: boolean;
+  /** Since when the kernel says that it is busy, with whatever it may be. */
+  readonly busy_since_ms: number | null;
   readonly connected: boolean;
   readonly dead: boolean;
   readonly snapshot: Snapshot | null;
@@ -48,7 +51,7 @@ export interface Subject {
 }
 
 export type Sorting = 'energy' | 'runs' | 'order';
-export type Section = 'cells' | 'history' | 'method';
+export type Section = 'cells' | 'history' | 'ahead' | 'method';
 
 export interface History {
   readonly period: Period;
@@ -63,6 +66,7 @@ export interface State {
   readonly subject: Subject | null;
   readonly kernels: ReadonlyMap<string, Kernel>;
   readonly history: History;
+  readonly ahead: Ahead;
   readonly budget_gco2e: number | null;
   readonly sorting: Sorting;
   readonly shown_cells: number;
@@ -72,12 +76,13 @@ export interface State {
 }
 
 export type Event =
+  | AheadEvent
   | { readonly type: 'tick'; readonly now_ms: number }
   | { readonly type: 'subject'; readonly subject: Subject | null }
   | { readonly type: 'snapshot'; readonly kernel_id: string; readonly snapshot: Snapshot; readonly now_ms: number }
   | { readonly type: 'cells'; readonly kernel_id: string; readonly session_id: string; readonly cells: readonly Cell[]; readonly about: About }
   | { readonly type: 'link'; readonly kernel_id: string; readonly link: Link; readonly now_ms: number; readonly problem?: string }
-  | { readonly type: 'status'; readonly kernel_id: string; readonly busy: boolean; readonly connected: boolean; readonly dead: boolean }
+  | { readonly type: 'status'; readonly kernel_id: string; readonly busy: boolean; readonly connected: boolean; readonly dead: boolean; readonly now_ms: number }
   | { readonly type: 'restarted'; readonly kernel_id: string; readonly now_ms: number }
   | { readonly type: 'gone'; readonly kernel_id: string }
   | { readonly type: 'other-version'; readonly kernel_id: string; readonly version: number }
@@ -98,7 +103,7 @@ export const MORE_CELLS = 50;
 export const newKernel: Kernel = {
   link: 'unknown',
   since_ms: 0,
-  busy: false,
+  busy_since_ms: null,
   connected: true,
   dead: false,
   snapshot: null,
@@ -116,11 +121,12 @@ export const initial: State = {
   subject: null,
   kernels: new Map(),
   history: { period: '7d', answer: null, asked: 'no', problem: null },
+  ahead: noAhead,
   budget_gco2e: null,
   sorting: 'energy',
   shown_cells: FIRST_CELLS,
   equivalent: null,
-  folded: new Set<Section>(['method'])
+  folded: new Set<Section>(['ahead', 'method'])
 };
 
 /** The kernel behind the notebook in focus. */
@@ -153,7 +159,7 @@ export function reduce(state: State, event: Event): State {
     case 'status':
       return withKernel(state, event.kernel_id, kernel => ({
         ...kernel,
-        busy: event.busy,
+        busy_since_ms: event.busy ? kernel.busy_since_ms ?? event.now_ms : null,
         connected: event.connected,
         dead: event.dead,
         // Nothing runs in a dead kernel, whatever its last words were.
@@ -182,6 +188,11 @@ export function reduce(state: State, event: Event): State {
       return { ...state, history: { ...state.history, asked: 'no', problem: event.problem } };
     case 'period':
       return { ...state, history: { ...state.history, period: event.period } };
+    case 'ahead-form':
+    case 'ahead-asked':
+    case 'ahead':
+    case 'ahead-problem':
+      return { ...state, ahead: ahead(state.ahead, event) };
     case 'budget':
       return { ...state, budget_gco2e: event.budget_gco2e };
     case 'sort':
