@@ -218,13 +218,23 @@ class CarbonIntensity:
 
 @value
 class WallModel:
-    """`wall = factor * devices + base_w * seconds`: supply losses, and board, fans and disks, for one chassis kind."""
+    """`wall = factor * devices + base_w * seconds`: supply losses, and board, fans and disks, for one chassis kind.
+
+    Where both were fitted to a plug meter, `spread` is truth over their sum: it holds what the devices' counters are
+    biased by too, since the fit was made with what they say.
+    """
 
     kind: str
     factor: Interval
     base_w: Interval
     quality: Quality
     source: str
+    spread: Interval | None = None
+
+    def energy_j(self, devices_j: Interval, seconds: float) -> Interval:
+        """Joules at the plug of `devices_j`, and of so many seconds of the rest."""
+        wall_j = devices_j * self.factor + self.base_w.scaled(seconds)
+        return wall_j if self.spread is None else wall_j * self.spread
 
 
 @value
@@ -268,7 +278,12 @@ class Context:
                 "domains": tuple(Domain(**{**d, "spread": Interval(**d["spread"])}) for d in data["domains"]),
                 "gpus_allotted": tuple(data["gpus_allotted"]),
                 "wall": WallModel(
-                    **{**wall, "factor": Interval(**wall["factor"]), "base_w": Interval(**wall["base_w"])}
+                    **{
+                        **wall,
+                        "factor": Interval(**wall["factor"]),
+                        "base_w": Interval(**wall["base_w"]),
+                        "spread": _interval(wall.get("spread")),
+                    }
                 ),
                 "pue": Interval(**data["pue"]),
                 "intensity": intensity_from_dict(data["intensity"]),
