@@ -70,8 +70,8 @@ class CarbonMagics(Magics):
         %carbon history    every cell run in the ledger, as a DataFrame
         %carbon doctor     what is measured, what is not, and what to do about it; with `test` also ten seconds of a
                            known load, and whether the numbers follow
-        %carbon calibrate  what is calibrated; `rest`, `load`, then what the plug showed (`61.5 W`); `plug shelly ADDRESS`
-                           reads it by itself; `processor` takes a minute; `forget`
+        %carbon calibrate  what is calibrated; `rest`, `load`, then what the plug showed (`61.5 W`);
+                           `plug shelly ADDRESS` reads it by itself; `processor` takes a minute; `forget`
         %carbon when 3h [--within 48h] [--interruptible] [--region R]   the greenest start of a job of that length
         %carbon estimate --gpu H100 --n-gpu 8 --hours 72 --workload training --region FR [--budget 5kg]
                            what a run would cost, with its range and every assumption

@@ -75,8 +75,10 @@ def _unwritable(path: Path) -> str | None:
     return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
 
 
-def of_calibration(calibration: Calibration, context: Context) -> Finding:
+def of_calibration(calibration: Calibration, context: Context, host: Host) -> Finding:
     """What was measured on this machine to replace a table's figure, and when."""
+    if host.is_slice:
+        return Finding("calibration", "note", "none, and none can be: plug and processor are the host machine's")
     told, doubt = [], None
     fit = calibration.wall
     if fit is not None:

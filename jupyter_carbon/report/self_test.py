@@ -41,23 +41,17 @@ def run(
 ) -> Trial:
     """Rest, load `cpus` CPUs (four at most), rest."""
     cpus = max(1, min(cpus, MOST_CPUS))
-    windows: list[Window] = []
+    loaded: list[Window] = []
 
-    def look(seconds: float) -> None:
+    def look(seconds: float) -> Window:
+        meter.tick()  # finds the children whose seconds are ours
         block = meter.mark()
         sleep(seconds)
-        meter.tick()  # finds the children whose seconds are ours
-        windows.append(meter.since(block))
+        return meter.since(block)
 
-    look(REST_S)
-
-    def meanwhile() -> None:
-        meter.tick()
-        look(LOAD_S)
-
-    load(cpus, LOAD_S + 30.0, meanwhile)
-    look(REST_S)
-    return Trial(*windows, cpus)
+    before = look(REST_S)
+    load(cpus, LOAD_S + 30.0, lambda: loaded.append(look(LOAD_S)))
+    return Trial(before, loaded[0], look(REST_S), cpus)
 
 
 def judge(trial: Trial, context: Context) -> tuple[Finding, ...]:
