@@ -435,7 +435,12 @@ class Session:
             from jupyter_carbon.calibration.procedure import Calibrator  # noqa: PLC0415  (when somebody asks)
 
             self._calibrator = Calibrator(
-                self.meter, self.context, self.host, self._store(self.host), on_new=self._calibrated
+                self.meter,
+                self.context,
+                self.host,
+                self._store(self.host),
+                before=self.surroundings.wall_of_its_kind,
+                on_new=self._calibrated,
             )
         return self._calibrator
 

@@ -101,14 +101,18 @@ class Surroundings:
             return GIVEN_PUE.scaled(self.settings.pue), "given by you"
         return static.pue(place, self.host.chassis)
 
-    def _wall(self, domains: Sequence[Domain]) -> WallModel:
-        """What was calibrated here, as long as the devices are counted as they were then; else what is known of its
-        kind."""
-        fit = self.calibration.wall
-        if fit is not None and self.calibration.source == counted_by(domains):
-            return fitted_wall(fit, kind=self.host.chassis, at=self.calibration.wall_at)
+    def wall_of_its_kind(self) -> WallModel:
+        """What is known of this kind of machine at the plug, calibrated or not."""
+        domains = (domain for source in self._sources() for domain in source.domains)
         by_platform = any(domain.device.startswith("psys") for domain in domains)
         return platform_wall_model(self.host) if by_platform else wall_model(self.host)
+
+    def _wall(self, domains: Sequence[Domain], idle_w: Mapping[str, float]) -> WallModel:
+        """What was calibrated here, as long as the devices are counted as they were then."""
+        fit = self.calibration.wall
+        if fit is not None and self.calibration.source == counted_by(domains, idle_w):
+            return fitted_wall(fit, kind=self.host.chassis, at=self.calibration.wall_at)
+        return self.wall_of_its_kind()
 
     def _make(self, region: str | None) -> Context:
         place, flags = self.place(region)
@@ -120,15 +124,16 @@ class Surroundings:
         water = static.water_l_per_kwh(place)
         idle_share = min(host.cpu_share, 1.0 / self._sessions_here)
         domains = tuple(domain for source in sources for domain in source.domains)
+        idle_w = {device: w for source in sources for device, w in source.idle_w.items()}
         return Context(
             domains=domains,
             n_cpu=host.logical_cpus,
             idle_share=idle_share,
             ram_share=1.0 / self._sessions_here,
-            idle_w={device: w for source in sources for device, w in source.idle_w.items()},
+            idle_w=idle_w,
             power_limit_w={device: w for source in sources for device, w in source.power_limit_w.items()},
             gpus_allotted=tuple(d for source in sources for d in getattr(source, "allotted", ())),
-            wall=self._wall(domains),
+            wall=self._wall(domains, idle_w),
             pue=pue,
             pue_source=pue_source,
             intensity=static.intensity(place),

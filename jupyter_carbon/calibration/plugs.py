@@ -7,18 +7,18 @@ sensor.desk_power``.  Nothing is asked unless a person names one; the connection
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from jupyter_carbon.calibration.fit import CalibrationRefused
-from jupyter_carbon.grid.providers import NoAnswer, Request, Response
+from jupyter_carbon.calibration.fit import UNITS, CalibrationRefused
+from jupyter_carbon.grid.providers import NoAnswer, Request, Response, key_of
 from jupyter_carbon.value import value
 
-KEY = "JUPYTER_CARBON_HOME_ASSISTANT_TOKEN"
-"""Home Assistant's long-lived access token; never stored, never shown."""
-
 Fetch = Callable[[Request], Response]
+
+TOKEN = "JUPYTER_CARBON_HOME_ASSISTANT_KEY"  # noqa: S105  (a name, not a secret)
 
 
 @value
@@ -29,36 +29,44 @@ class Plug:
     requests: tuple[Request, ...]
 
     def watts(self, fetch: Fetch) -> float:
-        """The power it shows now."""
+        """The power it shows now; refuses with every reason there is."""
         whys = []
         for request in self.requests:
             try:
-                return _PARSERS[self.kind](json.loads(fetch(request).body))
+                watts = _PARSERS[self.kind](json.loads(fetch(request).body))
             except NoAnswer as err:
-                whys.append(str(err))
-            except (ValueError, KeyError, TypeError, IndexError):
-                whys.append(f"an answer that is none of a {self.kind} plug with a power meter")
+                whys.append("it asks for a password, or for another token" if err.denied else str(err))
+            except (ValueError, LookupError, TypeError, AttributeError):
+                whys.append("an answer without a power in it")
+            else:
+                if math.isfinite(watts):
+                    return watts
+                whys.append("a power that is no number")
         raise CalibrationRefused(f"the {self.kind} plug gave no power: {'; '.join(dict.fromkeys(whys))}")
 
 
 def named(words: list[str], environ: Mapping[str, str]) -> Plug:
     """The plug that these words name; refuses with what would do."""
-    if not words or words[0] not in _PARSERS:
-        raise CalibrationRefused(f"a plug is one of {', '.join(_PARSERS)}, followed by its address")
-    kind, *rest = words
-    if len(rest) < (2 if kind == "home-assistant" else 1):
-        wanted = "its address and the name of a power sensor" if kind == "home-assistant" else "its address"
-        raise CalibrationRefused(f"after {kind} comes {wanted}")
+    kind, *rest = words or [""]
+    if kind not in _PARSERS:
+        raise CalibrationRefused(
+            "name the plug: shelly ADDRESS, tasmota ADDRESS, or home-assistant http://ADDRESS:8123 SENSOR"
+        )
+    if len(rest) != (2 if kind == "home-assistant" else 1):
+        example = "http://ha.local:8123 sensor.desk_power" if kind == "home-assistant" else "192.168.1.20"
+        raise CalibrationRefused(f"say it like this: %carbon calibrate plug {kind} {example}")
     origin = _origin(rest[0])
     if kind == "shelly":
-        # Generation 2 and newer, then the first.
-        paths = ("/rpc/Switch.GetStatus?id=0", "/meter/0")
-        return Plug(kind, tuple(Request(origin + path) for path in paths))
+        # Generation 2 and newer, then the first (shelly-api-docs.shelly.cloud).
+        return Plug(kind, tuple(Request(origin + path) for path in ("/rpc/Switch.GetStatus?id=0", "/status")))
     if kind == "tasmota":
         return Plug(kind, (Request(f"{origin}/cm?cmnd=Status%208"),))
-    token = environ.get(KEY, "").strip()
-    if not token:
-        raise CalibrationRefused(f"Home Assistant asks for a token: put a long-lived access token into {KEY}")
+    token = key_of("home_assistant", environ, keyring=True)
+    if token is None:
+        raise CalibrationRefused(
+            f"Home Assistant asks for a long-lived access token (Profile, Security): put it into {TOKEN}, or into the "
+            "keyring as jupyter_carbon / home_assistant"
+        )
     headers = {"Authorization": f"Bearer {token}"}
     return Plug(kind, (Request(f"{origin}/api/states/{quote(rest[1], safe='._')}", headers),))
 
@@ -67,24 +75,29 @@ def _origin(address: str) -> str:
     """Scheme, host and port of an address as people give it."""
     parts = urlsplit(address if "//" in address else f"http://{address}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CalibrationRefused(f"{address!r} is no address of a plug: give a host name or an IP address")
+        raise CalibrationRefused(f"{address} is no address.  Give a host name or an IP address: 192.168.1.20")
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def _shelly(answer: Any) -> float:
-    return float(answer["apower"] if "apower" in answer else answer["power"])
+    if "apower" in answer:
+        return float(answer["apower"])
+    meter = (answer.get("meters") or answer["emeters"])[0]
+    if not meter.get("is_valid", True):
+        raise ValueError("its meter says that it does not count")
+    return float(meter["power"])
 
 
 def _tasmota(answer: Any) -> float:
     power = answer["StatusSNS"]["ENERGY"]["Power"]
-    return float(power[0] if isinstance(power, list) else power)
+    return float(power[0] if isinstance(power, list) else power)  # a list where there are several outlets
 
 
 def _home_assistant(answer: Any) -> float:
-    unit = answer["attributes"]["unit_of_measurement"]
-    factor = {"W": 1.0, "kW": 1000.0, "mW": 1e-3}.get(unit)
+    unit = str(answer["attributes"].get("unit_of_measurement"))
+    factor = UNITS.get(unit.lower())
     if factor is None:
-        raise CalibrationRefused(f"that sensor shows {unit}; one that shows power (W) is needed")
+        raise CalibrationRefused(f"that sensor shows {unit}.  Name one that shows power (W)")
     return float(answer["state"]) * factor
 
 

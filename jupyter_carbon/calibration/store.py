@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,15 @@ def machine_of(host: Host) -> str:
     return hashlib.sha1(known.encode(), usedforsecurity=False).hexdigest()[:16]
 
 
-def counted_by(domains: Iterable[Domain]) -> str:
-    """How devices are counted: a fit to one way does not serve another."""
-    return "+".join(sorted({f"{domain.component}:{domain.source}" for domain in domains}))
+def counted_by(domains: Iterable[Domain], idle_w: Mapping[str, float]) -> str:
+    """How devices are counted: a fit to one way does not serve another.  A model is the same while its idle watts are:
+    they move with the rated power that it is told, and with its own calibration."""
+    ways = {
+        f"{domain.component}:{domain.device}:{domain.source}"
+        + (f"@{idle_w[domain.device]:.4g}" if domain.quality != "measured" and domain.device in idle_w else "")
+        for domain in domains
+    }
+    return " ".join(sorted(ways))
 
 
 def default_folder(environ: Mapping[str, str]) -> Path:
@@ -90,7 +97,8 @@ class Store:
             new.write_text(text, encoding="utf-8")
             new.replace(self.path)
         except OSError as err:
-            new.unlink(missing_ok=True)
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
             raise CarbonError(f"the calibration cannot be stored in {self.path.parent}: {err.strerror}") from err
 
     def forget(self) -> bool:
@@ -109,10 +117,17 @@ def _from_dict(data: Mapping[str, Any]) -> Calibration:
         raise ValueError(f"a calibration of format {data['format']}")
     wall, cpu = data["wall"], data["cpu"]
     return Calibration(
-        wall=wall and WallFit(**{**wall, "points": tuple(Point(**point) for point in wall["points"])}),
-        wall_at=data["wall_at"],
-        source=data["source"],
-        cpu=cpu and CpuCurve(**cpu),
+        wall=wall
+        and WallFit(
+            factor=float(wall["factor"]),
+            base_w=float(wall["base_w"]),
+            residual_w=float(wall["residual_w"]),
+            residual=float(wall["residual"]),
+            points=tuple(Point(float(point["devices_w"]), float(point["wall_w"])) for point in wall["points"]),
+        ),
+        wall_at=str(data["wall_at"]),
+        source=str(data["source"]),
+        cpu=cpu and CpuCurve(float(cpu["idle_w"]), float(cpu["full_w"]), str(cpu["at"])),
     )
 
 

@@ -11,13 +11,17 @@ from jupyter_carbon.calibration.store import Calibration
 from jupyter_carbon.grid.providers.http import fetch
 
 HOW = """\
-With a plug meter, two readings or more:
-  %carbon calibrate rest        ten seconds of rest; then  %carbon calibrate 61.5 W  with what it showed
-  %carbon calibrate load        twenty seconds of load; then  %carbon calibrate 143 W
-  %carbon calibrate plug shelly 192.168.1.20       reads a plug itself, a minute; also tasmota, home-assistant
-Without one, where the processor's counter can be read:
-  %carbon calibrate processor   a minute of rest and load, for times when it cannot be read
-  %carbon calibrate forget      back to the tables"""
+With a plug meter that you look at:
+  %carbon calibrate rest       10 s; look at the plug meanwhile, then say what it showed: %carbon calibrate 61.5 W
+  %carbon calibrate load       23 s under load; then the same: %carbon calibrate 143 W
+With one on your network, a minute:
+  %carbon calibrate plug shelly 192.168.1.20
+  %carbon calibrate plug tasmota 192.168.1.21
+  %carbon calibrate plug home-assistant http://ha.local:8123 sensor.desk_power
+Without one, where the processor's counter can be read, a minute:
+  %carbon calibrate processor  its own idle and full power, for sessions that cannot read the counter
+Back to the tables:
+  %carbon calibrate forget"""
 
 
 def calibrate(text: str, calibrator: Calibrator, environ: Mapping[str, str], fetch: Fetch = fetch) -> str:
@@ -35,9 +39,9 @@ def calibrate(text: str, calibrator: Calibrator, environ: Mapping[str, str], fet
         return calibrator.forget()
     if words[0] == "plug":
         return calibrator.by_plug(named(words[1:], environ), fetch)
-    if words[0][0].isdigit() or words[0][0] in "+-.,":
+    if any(letter.isdigit() for letter in words[0]):
         return calibrator.reading(watts_of(text))
-    raise CalibrationRefused(f"{text!r} is no word of it\n{HOW}")
+    raise CalibrationRefused(f"{text} is none of its words\n{HOW}")
 
 
 def told(calibration: Calibration) -> str:

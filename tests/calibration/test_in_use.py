@@ -1,0 +1,130 @@
+"""A stored calibration in a session: known joules, and the range that the plug meter has left of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from machine import Machine
+
+from jupyter_carbon.calibration.fit import OTHER_WORK, Point, WallFit
+from jupyter_carbon.calibration.store import Calibration, Store, counted_by
+from jupyter_carbon.power.cpu_curve import CURVE_SPREAD, CpuCurve
+from jupyter_carbon.session import Session
+
+FIT = WallFit(1.25, 30.0, 0.5, 0.005, (Point(10.0, 42.5), Point(110.0, 167.5)))
+CALIBRATED = Calibration(wall=FIT, wall_at="2026-11-22", source="cpu:package-0:rapl ram:memory-0:ram-model@4.8")
+SHELL = object()
+JOULES = 50.0
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path / "machine")
+    machine.zone = machine.package()
+    return machine
+
+
+@pytest.fixture
+def opened(machine: Machine, tmp_path: Path):
+    sessions: list[Session] = []
+
+    def opened() -> Session:
+        sessions.append(machine.session({"TZ": "UTC", "JUPYTER_DATA_DIR": str(tmp_path)}))
+        assert sessions[-1].wait_until_warm(timeout_s=10.0)
+        return sessions[-1]
+
+    yield opened
+    for session in sessions:
+        session.close()
+
+
+def stored(session: Session, tmp_path: Path, calibration: Calibration) -> None:
+    Store(tmp_path / "jupyter_carbon" / "calibration", session.host).save(calibration)
+
+
+def a_cell(session: Session, machine: Machine):
+    cell = session.begin("1", owner=SHELL)
+    time.sleep(0.3)
+    machine.zone.add_j(JOULES)
+    session.end(cell)
+    return session.record_of(cell)
+
+
+def width(interval) -> float:
+    return (interval.high - interval.low) / interval.likely
+
+
+def test_the_next_session_uses_what_was_stored_and_its_range_shrinks_to_the_fits(machine, opened, tmp_path):
+    before = opened()
+    by_table = a_cell(before, machine)
+    assert before.context().wall.spread is None
+    here = before.context()
+    stored(before, tmp_path, replace(CALIBRATED, source=way_of(before)))
+    before.close()
+
+    session = opened()
+    wall = session.context().wall
+    assert (wall.factor.likely, wall.base_w.likely, wall.spread) == (1.25, 30.0, OTHER_WORK)
+    assert wall.source == "calibrated on 2026-11-22 with 2 readings, off by 0.5%"
+    record = a_cell(session, machine)
+    cost, seconds = record.footprint, record.duration_s
+    assert cost.wall_energy_j.likely == pytest.approx(1.25 * cost.energy_j.likely + 30.0 * here.idle_share * seconds)
+    assert width(cost.wall_energy_j) < width(by_table.footprint.wall_energy_j)
+
+
+def way_of(session: Session) -> str:
+    context = session.context()
+    return counted_by(context.domains, context.idle_w)
+
+
+def test_a_calibration_made_now_is_used_from_the_next_cell_on_and_doctor_says_so(machine, opened):
+    session = opened()
+    told = {finding.topic: finding for finding in session.findings()}
+    assert told["calibration"].health == "note"
+    assert "nothing is calibrated" in told["calibration"].text
+    calibrator = session.calibrator
+    calibrator._save(Calibration(FIT, "2026-11-22", way_of(session)))
+    assert session.context().wall.factor.likely == 1.25
+    finding = {finding.topic: finding for finding in session.findings()}["calibration"]
+    assert finding.health == "good"
+    assert finding.text == "to the wall on 2026-11-22 with 2 readings, off by 0.5 W (0.5%)"
+    calibrator.forget()
+    assert session.context().wall.spread is None
+
+
+def test_a_fit_to_other_counters_is_not_used_and_doctor_says_why(machine, opened, tmp_path):
+    session = opened()
+    stored(session, tmp_path, replace(CALIBRATED, source="cpu:package-0:cpu-model@22.5"))
+    session.close()
+    session = opened()
+    assert session.context().wall.spread is None
+    finding = {finding.topic: finding for finding in session.findings()}["calibration"]
+    assert finding.health == "note"
+    assert "not in use" in finding.text
+
+
+def test_without_a_counter_the_processors_own_watts_count(tmp_path):
+    machine = Machine(tmp_path / "machine")  # no powercap tree: the model
+    environ = {"TZ": "UTC", "JUPYTER_DATA_DIR": str(tmp_path)}
+    session = machine.session(environ)
+    stored(session, tmp_path, Calibration(cpu=CpuCurve(8.0, 88.0, "2026-11-22")))
+    assert session.context().idle_w["package-0"] == pytest.approx(0.15 * 150)  # the table's: 0.15 of 150 W
+    session.close()
+
+    session = machine.session(environ)
+    try:
+        context = session.context()
+        [cpu] = [domain for domain in context.domains if domain.component == "cpu"]
+        assert (context.idle_w["package-0"], cpu.spread, cpu.quality) == (8.0, CURVE_SPREAD, "modelled")
+        cell = session.begin("1", owner=SHELL)
+        time.sleep(0.3)
+        session.end(cell)
+        record = session.record_of(cell)
+        [share] = [share for share in record.shares if share.domain.component == "cpu"]
+        # Nothing was busy: idle watts alone.
+        assert share.machine_energy_j.likely == pytest.approx(8.0 * record.duration_s, rel=0.02)
+    finally:
+        session.close()
