@@ -201,18 +201,18 @@ def looked_at(session: Session) -> None:
 def test_a_read_that_fails_in_mid_cell_changes_no_total_and_flags_that_cell_alone(machine, open_session):
     package = machine.package()
     session = open_session()
-    cell(session, "before", lambda: package.add_j(5))
+    cell(session, "before", lambda: package.draw(5))
     cell(
         session,
         "struck",
-        lambda: package.add_j(3),
+        lambda: package.draw(3),
         lambda: looked_at(session),
         package.empty,
         lambda: looked_at(session),
-        lambda: package.add_j(4),  # the counter went on
+        lambda: package.draw(4),  # the counter went on
         lambda: looked_at(session),
     )
-    cell(session, "after", lambda: package.add_j(6))
+    cell(session, "after", lambda: package.draw(6))
     told = rows(machine)
     assert [machine_j(told[label]) for label in ("before", "struck", "after")] == pytest.approx([5, 7, 6])
     flags = {label: [flag for flag in row.flags if "package-0" in flag] for label, row in told.items()}
@@ -235,9 +235,9 @@ def test_a_counter_that_starts_again_in_mid_cell_is_flagged_and_its_neighbours_a
     package = machine.package()
     package.set(200_000_000)
     session = open_session()
-    cell(session, "before", lambda: package.add_j(5))
-    cell(session, "reset", lambda: package.add_j(3), lambda: looked_at(session), lambda: package.set(0))
-    cell(session, "after", lambda: package.add_j(6))
+    cell(session, "before", lambda: package.draw(5))
+    cell(session, "reset", lambda: package.draw(3), lambda: looked_at(session), lambda: package.set(0))
+    cell(session, "after", lambda: package.draw(6))
     told = rows(machine)
     assert [machine_j(told["before"]), machine_j(told["after"])] == pytest.approx([5, 6])
     assert 3 <= machine_j(told["reset"]) < 50
@@ -249,7 +249,7 @@ def test_a_wrap_in_a_cell_is_exact(machine, open_session):
     package = machine.package()
     package.set(INTEL_MAX_UJ - 2_000_000)
     session = open_session()
-    cell(session, "wrap", lambda: package.add_j(5))
+    cell(session, "wrap", lambda: package.draw(5))
     told = rows(machine)["wrap"]
     assert machine_j(told) == pytest.approx(5, abs=1e-3)
     assert told.flags == ()
@@ -614,7 +614,7 @@ def test_a_machine_that_stalls_says_nothing_and_its_window_is_exact(machine):
     """
     from test_session import child
 
-    with child(code, root=str(machine.root)) as process:
+    with package.restless(), child(code, root=str(machine.root)) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGSTOP)
@@ -624,7 +624,7 @@ def test_a_machine_that_stalls_says_nothing_and_its_window_is_exact(machine):
         out, err = process.communicate("\n", timeout=60)
     told = rows(machine)["stalled"]
     assert (out, err) == ("", "")
-    assert machine_j(told) == pytest.approx(120)
+    assert machine_j(told) == pytest.approx(120, abs=0.01)
     assert told.duration_s >= 3.0
     assert told.flags == ()
 

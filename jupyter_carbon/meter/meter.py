@@ -52,14 +52,15 @@ class Running:
     """A cell that is being metered, or a block inside one: the stretches it has lived through, each with the number of
     cells alive in it."""
 
-    __slots__ = ("__weakref__", "began", "closed", "edge_s", "released_s", "since")
+    __slots__ = ("__weakref__", "began", "began_cpu_s", "closed", "edge_s", "released", "since")
 
     def __init__(self) -> None:
         self.began: Reading | None = None
         self.since: Reading | None = None  # where its present stretch begins
         self.closed: list[tuple[Reading, Reading, int]] = []
         self.edge_s: Mapping[str, float] = {}  # how well its beginning is known, by device
-        self.released_s: float | None = None  # when its own work could begin
+        self.began_cpu_s = 0.0  # this process's CPU seconds at the reading where it began
+        self.released: tuple[float, float] | None = None  # when its own work could begin, and the CPU seconds then
 
 
 class Meter:
@@ -161,7 +162,7 @@ class Meter:
             if self._gpus and not self._open:
                 now = self._without_burst(now)
             self._close_stretch(now)
-            running.began = running.since = now
+            running.began, running.since, running.began_cpu_s = now, now, self._tree.own_s
             if self._watched:
                 running.edge_s = self._edge_s()
             self._open.append(running)
@@ -169,14 +170,14 @@ class Meter:
 
     def release(self, running: Running) -> None:
         """The cell's own work begins now: what passed since its first reading was ours."""
-        running.released_s = self._clock()
+        running.released = self._clock(), self._tree.own_cpu_s()
 
     def end(self, running: Running) -> Window:
         """The cell ends now; its window."""
-        arrived_s = self._clock()
+        arrived = self._clock(), self._tree.own_cpu_s()
         if running.began is None:  # an interrupt came before its first reading
             self.begin(running)
-        is_short = arrived_s - cast("Reading", running.began).t_s <= SEARCH_FROM_S
+        is_short = arrived[0] - cast("Reading", running.began).t_s <= SEARCH_FROM_S
         if not is_short:
             found = self._tree.discover(at_once=True)
             with self._lock:
@@ -185,7 +186,7 @@ class Meter:
         with self._lock:
             now = self._read()
             if is_short and not running.closed and len(self._open) == 1 and not self._blocks:
-                now = self._trimmed(running, arrived_s, now)
+                now = self._trimmed(running, arrived, now)
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
@@ -322,17 +323,19 @@ class Meter:
             energy_j.update(source.energy_j())
         return Reading(self._clock(), energy_j, tree_cpu_s, machine_busy_s, self._gpu_busy_s)
 
-    def _trimmed(self, running: Running, arrived_s: float, now: Reading) -> Reading:
+    def _trimmed(self, running: Running, arrived: tuple[float, float], now: Reading) -> Reading:
         """The edges of a cell moved to where its own work began and ended; what lies outside is the session's."""
         began, last = cast("Reading", running.began), self._between[-1] if self._between else None
-        took_s = now.t_s - began.t_s
-        if took_s <= 0.0 or last is None or last[1] is not began:
+        if now.t_s <= began.t_s or last is None or last[1] is not began or running.since is not began:  # a card joined
             return now
-        released_s = began.t_s if running.released_s is None else running.released_s
-        running.began = running.since = _between(began, now, released_s)
+        began_cpu_s = running.began_cpu_s
+        released_s, released_cpu_s = running.released or (began.t_s, began_cpu_s)
+        arrived_s, arrived_cpu_s = max(arrived, (released_s, released_cpu_s))
+        running.began = running.since = _moved(began, now, released_s, released_cpu_s - began_cpu_s)
         self._between[-1] = (last[0], running.began)
         self._last = running.began
-        return _between(began, now, max(arrived_s, released_s))
+        ours_s = now.tree_cpu_s - began.tree_cpu_s
+        return _moved(began, now, arrived_s, ours_s - (self._tree.own_s - arrived_cpu_s))
 
     def _edge_s(self) -> Mapping[str, float]:
         return {device: edge_s for source in self._watched for device, edge_s in source.edge_s().items()}
@@ -487,13 +490,16 @@ class Meter:
         )
 
 
-def _between(a: Reading, b: Reading, t_s: float) -> Reading:
-    """Reading `b` as of a moment a little before it, or `a` a little after: joules on a straight line."""
+def _moved(a: Reading, b: Reading, t_s: float, tree_cpu_s: float) -> Reading:
+    """The reading at a moment between `a` and `b`, where our CPU had worked so long since `a`; joules and others' CPU
+    seconds on a straight line."""
     part = (t_s - a.t_s) / (b.t_s - a.t_s)
-    energy_j = {d: a.energy_j[d] + (j - a.energy_j[d]) * part if d in a.energy_j else j for d, j in b.energy_j.items()}
-    cpu_s = a.tree_cpu_s + (b.tree_cpu_s - a.tree_cpu_s) * part
-    busy_s = a.machine_busy_s + (b.machine_busy_s - a.machine_busy_s) * part
-    return Reading(t_s, energy_j, cpu_s, busy_s, b.gpu_busy_s)
+    energy_j = {d: a.energy_j[d] + (j - a.energy_j[d]) * part for d, j in b.energy_j.items()}
+    ours_s = b.tree_cpu_s - a.tree_cpu_s
+    tree_cpu_s = min(max(0.0, tree_cpu_s), ours_s)
+    others_s = max(0.0, b.machine_busy_s - a.machine_busy_s - ours_s)
+    busy_s = min(a.machine_busy_s + tree_cpu_s + others_s * part, b.machine_busy_s)
+    return Reading(t_s, energy_j, a.tree_cpu_s + tree_cpu_s, busy_s, b.gpu_busy_s)
 
 
 def _both(begin_s: Mapping[str, float], end_s: Mapping[str, float]) -> Mapping[str, float]:

@@ -7,6 +7,10 @@ lies inside its parent; `energy_uj` is rewritten in place, so a kept descriptor 
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 INTEL_MAX_UJ = 262_143_328_850
@@ -39,6 +43,7 @@ class Zone:
         self.folder = folder
         self.max_uj = max_uj
         self.uj = 0
+        self._lock = threading.Lock()
 
     @property
     def energy_uj(self) -> Path:
@@ -51,10 +56,35 @@ class Zone:
 
     def add_j(self, joules: float) -> None:
         """Count on, past the end of the range if need be: it starts again one register unit after its maximum."""
-        uj = self.uj + round(joules * 1e6)
-        if self.max_uj is not None:
-            uj %= self.max_uj + round(self.max_uj / 2**32)
-        self.set(uj)
+        with self._lock:
+            uj = self.uj + round(joules * 1e6)
+            if self.max_uj is not None:
+                uj %= self.max_uj + round(self.max_uj / 2**32)
+            self.set(uj)
+
+    def draw(self, joules: float, *, seconds: float = 0.06, steps: int = 30) -> None:
+        """Count on as a register does that is drawn on evenly; by default longer than a cell that is trimmed."""
+        uj = round(joules * 1e6)
+        for step in range(steps):
+            time.sleep(seconds / steps)
+            self.add_j((uj * (step + 1) // steps - uj * step // steps) / 1e6)
+
+    @contextmanager
+    def restless(self) -> Iterator[None]:
+        """Within it the register never stands still, as none does: a microjoule every 5 ms."""
+        over = threading.Event()
+
+        def move() -> None:
+            while not over.wait(0.005):
+                self.add_j(1e-6)
+
+        mover = threading.Thread(target=move)
+        mover.start()
+        try:
+            yield
+        finally:
+            over.set()
+            mover.join()
 
     def write(self, text: bytes) -> None:
         """Any bytes in place of a number."""

@@ -123,8 +123,7 @@ def test_a_gauge_that_shows_a_mean_knows_when_work_began(
     for moment in (10.5, 11.0, 11.5, 12.0, 12.5, 13.0):
         gpus.at(moment)
         after_j = gpus.energy_j()["gpu0"]
-    expected_j = 900.0 if is_mean else 900.0  # a gauge of the moment shows 300 W at 10.0 already
-    assert after_j - before_j == pytest.approx(expected_j, rel=0.001)
+    assert after_j - before_j == pytest.approx(900.0, rel=0.001)  # a gauge of the moment shows 300 W at 10.0 already
 
 
 def test_a_square_wave_through_a_mean_gauge_stays_within_the_stated_range(gpus: GpuReader, tmp_path: Path) -> None:
