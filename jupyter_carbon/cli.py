@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = word("doctor", _doctor, "What is measured here, what is not, why, and what to do about it.")
     doctor.add_argument("--json", action="store_true", help="the findings as a JSON list")
-    doctor.add_argument("--quick", action="store_true", help="without the self-test, which loads CPUs for ten seconds")
+    doctor.add_argument("--test", action="store_true", help="also ten seconds of a known load: do the numbers follow?")
 
     when = word("when", _when, "The greenest start of a job of that length.")
     when.add_argument("hours", help="how long it takes: 3h, 90m, 2d")
@@ -203,7 +203,7 @@ def _doctor(options: argparse.Namespace) -> int:
     session = Session(Carbon(), recording=False)
     session.wait_until_warm(timeout_s=10.0)
     findings = session.findings()
-    if not options.quick:
+    if options.test:
         findings += session.self_test()
     session.close()
     if options.json:

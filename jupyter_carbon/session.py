@@ -426,7 +426,7 @@ class Session:
         """Ten seconds of a known load, and whether the numbers move as they must; off any cell's path."""
         from jupyter_carbon.report.self_test import findings  # noqa: PLC0415  (when somebody asks)
 
-        return findings(self.meter, self.context(), cpus=int(self.host.allotted_cpus))
+        return findings(self.meter, self.context(), self.host)
 
     @property
     def calibrator(self) -> Calibrator:

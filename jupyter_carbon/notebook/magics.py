@@ -68,10 +68,9 @@ class CarbonMagics(Magics):
         %carbon            this session so far
         %carbon off | on   stop, and start again, metering every cell
         %carbon history    every cell run in the ledger, as a DataFrame
-        %carbon doctor     what is measured, what is not, and what to do about it; with `test` also ten seconds of a
-                           known load, and whether the numbers follow
-        %carbon calibrate  what is calibrated; `rest`, `load`, then what the plug showed (`61.5 W`);
-                           `plug shelly ADDRESS` reads it by itself; `processor` takes a minute; `forget`
+        %carbon doctor     what is measured, what is not, and what to do about it; with `--test` also ten seconds of
+                           a known load: do the numbers follow?
+        %carbon calibrate  what is calibrated, and how to calibrate with a plug meter, or without one
         %carbon when 3h [--within 48h] [--interruptible] [--region R]   the greenest start of a job of that length
         %carbon estimate --gpu H100 --n-gpu 8 --hours 72 --workload training --region FR [--budget 5kg]
                            what a run would cost, with its range and every assumption
@@ -173,11 +172,11 @@ class CarbonMagics(Magics):
     def _doctor(self, text: str) -> Said:
         from jupyter_carbon.report.doctor import findings_text  # noqa: PLC0415
 
-        if text not in ("", "test"):
-            raise ValueError(f"{text}: test, or nothing")
+        if text.strip() not in ("", "--test"):
+            raise ValueError(f"{text}: --test, or nothing")
         session = self.hooks.session
         findings = session.findings()
-        if text:
+        if text.strip():
             findings += session.self_test()
         return Said(findings_text(findings))
 

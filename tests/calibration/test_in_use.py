@@ -46,9 +46,13 @@ def stored(session: Session, tmp_path: Path, calibration: Calibration) -> None:
 
 
 def a_cell(session: Session, machine: Machine):
+    machine.zone.add_j(0.1)  # it moves: nobody takes it for frozen
     cell = session.begin("1", owner=SHELL)
-    time.sleep(0.3)
-    machine.zone.add_j(JOULES)
+    for _ in range(10):
+        ends_s = time.process_time() + 0.05  # it works: whose the joules are is not in doubt
+        while time.process_time() < ends_s:
+            pass
+        machine.zone.add_j(JOULES / 10)
     session.end(cell)
     return session.record_of(cell)
 
@@ -124,7 +128,7 @@ def test_without_a_counter_the_processors_own_watts_count(tmp_path):
         session.end(cell)
         record = session.record_of(cell)
         [share] = [share for share in record.shares if share.domain.component == "cpu"]
-        # Nothing was busy: idle watts alone.
-        assert share.machine_energy_j.likely == pytest.approx(8.0 * record.duration_s, rel=0.02)
+        # Nothing was busy but this test, for some milliseconds: idle watts, and not the table's 22.5.
+        assert 8.0 <= share.machine_energy_j.likely / record.duration_s < 10.0
     finally:
         session.close()
