@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from machine import Machine
 
-from jupyter_carbon.calibration.fit import OTHER_WORK, Point, WallFit
+from jupyter_carbon.calibration.fit import Point, WallFit
 from jupyter_carbon.calibration.store import Calibration, Store, counted_by
+from jupyter_carbon.footprint import footprint
+from jupyter_carbon.model import Interval, Share
 from jupyter_carbon.power.cpu_curve import CURVE_SPREAD, CpuCurve
 from jupyter_carbon.session import Session
 
@@ -49,34 +51,47 @@ def a_cell(session: Session, machine: Machine):
     machine.zone.add_j(0.1)  # it moves: nobody takes it for frozen
     cell = session.begin("1", owner=SHELL)
     for _ in range(10):
-        ends_s = time.process_time() + 0.05  # it works: whose the joules are is not in doubt
-        while time.process_time() < ends_s:
-            pass
+        time.sleep(0.02)
         machine.zone.add_j(JOULES / 10)
     session.end(cell)
     return session.record_of(cell)
 
 
-def width(interval) -> float:
-    return (interval.high - interval.low) / interval.likely
+def a_thousand_joules(session: Session) -> Interval:
+    """At the wall, of 1 kJ in 10 s that were all ours, counted as this session counts its processor."""
+    context = session.context()
+    [cpu] = [domain for domain in context.domains if domain.component == "cpu"]
+    joules = cpu.spread.scaled(1000.0)
+    share = Share(cpu, joules, Interval.exact(0.0), joules, 0.0)
+    return footprint([share], 10.0, replace(context, idle_share=1.0)).wall_energy_j
 
 
-def test_the_next_session_uses_what_was_stored_and_its_range_shrinks_to_the_fits(machine, opened, tmp_path):
+def test_the_next_session_uses_what_was_stored_and_its_range_is_the_fits(machine, opened, tmp_path):
     before = opened()
-    by_table = a_cell(before, machine)
     assert before.context().wall.spread is None
-    here = before.context()
+    by_table = a_thousand_joules(before)
     stored(before, tmp_path, replace(CALIBRATED, source=way_of(before)))
     before.close()
 
     session = opened()
-    wall = session.context().wall
-    assert (wall.factor.likely, wall.base_w.likely, wall.spread) == (1.25, 30.0, OTHER_WORK)
-    assert wall.source == "calibrated on 2026-11-22 with 2 readings, off by 0.5%"
+    assert session.context().wall.source == "calibrated on 2026-11-22 with 2 readings, off by 0.5%"
+    by_plug = a_thousand_joules(session)
+    # 1.25 x 1000 J + 30 W x 10 s = 1550 J, from 12 % below to 13 % above: the counter's own 5 % are in the fit.
+    assert (by_plug.low, by_plug.likely, by_plug.high) == pytest.approx((0.88 * 1550, 1550, 1.13 * 1550))
+    # 1.15 (1.05 to 1.25) x 1000 J (5 %) + 50 W (20 to 90) x 10 s
+    assert by_table.likely == pytest.approx(1650)
+    assert by_table.high - by_table.low > by_plug.high - by_plug.low
+
+
+def test_a_cells_joules_at_the_wall_are_the_fits(machine, opened, tmp_path):
+    session = opened()
+    session.calibrator._save(replace(CALIBRATED, source=way_of(session)))
     record = a_cell(session, machine)
     cost, seconds = record.footprint, record.duration_s
-    assert cost.wall_energy_j.likely == pytest.approx(1.25 * cost.energy_j.likely + 30.0 * here.idle_share * seconds)
-    assert width(cost.wall_energy_j) < width(by_table.footprint.wall_energy_j)
+    base_j = 30.0 * session.context().idle_share * seconds
+    assert cost.wall_energy_j.likely == pytest.approx(1.25 * cost.energy_j.likely + base_j)
+    [cpu] = [share for share in record.shares if share.domain.component == "cpu"]
+    assert cpu.machine_energy_j.likely == pytest.approx(JOULES)
 
 
 def way_of(session: Session) -> str:
