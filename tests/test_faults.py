@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from fakes.nvml.machine import build
 from machine import Machine
-from power.powercap import AMD_MAX_UJ, INTEL_MAX_UJ, Zone, laptop, two_sockets
+from power.powercap import AMD_MAX_UJ, INTEL_MAX_UJ, Zone, laptop, restless, two_sockets
 
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import CellRecord, Share
@@ -222,7 +222,8 @@ def test_a_read_that_fails_in_mid_cell_changes_no_total_and_flags_that_cell_alon
 def test_every_counter_failing_leaves_the_cell_its_row_with_flags(machine, open_session):
     zones = two_sockets(machine.powercap)
     session = open_session()
-    cell(session, "good", *(lambda zone=zone: zone.add_j(1) for zone in zones.values()))
+    with restless(zones.values()):
+        cell(session, "good", *(lambda zone=zone: zone.draw(1) for zone in zones.values()))
     cell(session, "blind", *(zone.empty for zone in zones.values()), lambda: looked_at(session))
     told = rows(machine)
     flags = {flag.partition(":")[2] for flag in told["blind"].flags if flag.startswith("read-failed")}
@@ -259,9 +260,10 @@ def test_two_sockets_with_memory_to_the_joule(machine, open_session):
     zones = two_sockets(machine.powercap)
     for zone in zones.values():
         zone.set((zone.max_uj or AMD_MAX_UJ) - 500_000)
-    session = open_session()
     trace = {"package-0": 1.5, "dram-0": 0.25, "package-1": 1.25, "dram-1": 0.75}
-    cell(session, "trace", *(lambda zone=zone, j=trace[name]: zone.add_j(j) for name, zone in zones.items()))
+    with restless(zones.values()):
+        session = open_session()
+        cell(session, "trace", *(lambda zone=zone, j=trace[name]: zone.draw(j) for name, zone in zones.items()))
     told = rows(machine)["trace"]
     counted = {s.domain.device: s.machine_energy_j.likely for s in told.shares}
     assert counted == pytest.approx(trace, abs=1e-3)
@@ -270,9 +272,10 @@ def test_two_sockets_with_memory_to_the_joule(machine, open_session):
 
 def test_what_lies_inside_or_around_a_package_is_not_added(machine, open_session):
     zones = laptop(machine.powercap)
-    session = open_session()
     joules = {"package": 1.0, "core": 0.6, "uncore": 0.2, "dram": 0.5, "psys": 2.5, "mmio": 1.0}
-    cell(session, "all", *(lambda zone=zone, j=joules[name]: zone.add_j(j) for name, zone in zones.items()))
+    with restless(zones.values()):
+        session = open_session()
+        cell(session, "all", *(lambda zone=zone, j=joules[name]: zone.draw(j) for name, zone in zones.items()))
     told = rows(machine)["all"]
     assert {s.domain.device: s.machine_energy_j.likely for s in told.shares} == pytest.approx(
         {"package-0": 1.0, "dram-0": 0.5}, abs=1e-3

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 INTEL_MAX_UJ = 262_143_328_850
@@ -137,6 +137,15 @@ class Powercap:
         zone = Zone(folder, max_uj)
         zone.set(uj)
         return zone
+
+
+@contextmanager
+def restless(zones: Iterable[Zone]) -> Iterator[None]:
+    """Within it none of these registers stands still."""
+    with ExitStack() as moving:
+        for zone in zones:
+            moving.enter_context(zone.restless())
+        yield
 
 
 def one_socket(tree: Powercap) -> dict[str, Zone]:
