@@ -96,7 +96,7 @@ def of_calibration(calibration: Calibration, context: Context, host: Host) -> Fi
             "calibration",
             "note",
             "nothing is calibrated: base watts and supply loss are those of its kind of machine",
-            "With a plug meter: %carbon calibrate rest, then %carbon calibrate load, each followed by what it showed",
+            "With a plug meter: %carbon calibrate rest, then %carbon calibrate load, and after each what it showed",
         )
     text = "; ".join(told)
     return Finding("calibration", "note", f"{text}; {doubt}") if doubt else Finding("calibration", "good", text)
@@ -140,10 +140,13 @@ def _of_machine(host: Host) -> Finding:
 
 def _of_wall(context: Context) -> Finding:
     wall = context.wall
+    if wall.spread is None:
+        doubt = f" ({wall.base_w.low:.1f} – {wall.base_w.high:.1f})"
+    else:
+        doubt = f", times {wall.spread.low:.2f} – {wall.spread.high:.2f},"
     text = (
-        f"{wall.factor.likely:.2f} x devices + {wall.base_w.likely:.1f} W "
-        f"({wall.base_w.low:.1f} – {wall.base_w.high:.1f}) for a {wall.kind} ({wall.quality}: {wall.source}); "
-        f"PUE {context.pue.likely:.2f} ({context.pue_source})"
+        f"{wall.factor.likely:.2f} x devices + {wall.base_w.likely:.1f} W{doubt} for a {wall.kind} "
+        f"({wall.quality}: {wall.source}); PUE {context.pue.likely:.2f} ({context.pue_source})"
     )
     return Finding("wall", "note", text)
 
