@@ -43,7 +43,7 @@ class Zone:
         self.folder = folder
         self.max_uj = max_uj
         self.uj = 0
-        self._lock = threading.Lock()
+        self._lock, self._empty = threading.Lock(), False
 
     @property
     def energy_uj(self) -> Path:
@@ -51,7 +51,7 @@ class Zone:
 
     def set(self, uj: int) -> None:
         """Write the register: 24 bytes, always as many, so a reader never sees half of two numbers."""
-        self.uj = uj
+        self.uj, self._empty = uj, False
         self.write(str(uj).encode())
 
     def add_j(self, joules: float) -> None:
@@ -76,7 +76,8 @@ class Zone:
 
         def move() -> None:
             while not over.wait(0.005):
-                self.add_j(1e-6)
+                if not self._empty:
+                    self.add_j(1e-6)
 
         mover = threading.Thread(target=move)
         mover.start()
@@ -95,8 +96,10 @@ class Zone:
             os.close(descriptor)
 
     def empty(self) -> None:
-        """The file without a byte in it."""
-        os.truncate(self.energy_uj, 0)
+        """The file without a byte in it, until a number is written."""
+        with self._lock:
+            self._empty = True
+            os.truncate(self.energy_uj, 0)
 
     def deny(self) -> None:
         """As the kernel has it since 5.10: root's alone."""
