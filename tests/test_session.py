@@ -80,6 +80,21 @@ def child(code: str, **environ: str) -> subprocess.Popen[str]:
 # --- a cell ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_register_that_moves_once_in_a_cell_gives_its_joules_however_long_it_stood(machine, open_session):
+    package = machine.package()
+    session = open_session()
+    cell = session.begin("x = 1", execution_count=1, owner=SHELL)
+    time.sleep(0.6)
+    package.add_j(7.5)
+    time.sleep(0.6)
+    session.end(cell)
+    [row] = rows(machine)
+    [cpu] = [share for share in row.shares if share.domain.component == "cpu"]
+    assert cpu.machine_energy_j.likely == pytest.approx(7.5)
+    assert cpu.machine_energy_j.high > 15.0
+    assert "stuck:package-0" in row.flags
+
+
 def test_known_counters_give_known_joules_in_the_row(machine, open_session):
     package = machine.package()
     with package.restless():

@@ -42,7 +42,7 @@ KEPT_WINDOWS = 1024
 KEPT_LOOKS = 64
 
 FROZEN_FROM_S = 0.5
-FROZEN_FROM_BUSY = 0.1
+FROZEN_FROM_BUSY = 0.5
 """A counter that did not move between two ticks at least so far apart, while this part of a CPU worked, is stuck."""
 
 Stretch = tuple[Reading, Reading]

@@ -30,8 +30,8 @@ EDGE_S = 1e-3
 LOOK_S = 0.1
 """While cells run a gauge of the moment is looked at this often, what changes quicker is missed; and a counter that
 never rests, so that one that stands still is found out."""
-STILL_S = 0.05
-"""A counter that never rests, and has not moved for so long (50 of its steps), stands still."""
+STILL_S = 0.25
+"""A counter that never rests, and has not moved for so long (250 of its steps), is in doubt."""
 SPANS_PER_FAULT = 64
 
 
@@ -119,8 +119,8 @@ class WrappingCounter:
 
     Faults, by the name under which they are noted:
 
-    - ``read-failed``; ``stuck``, or ``frozen`` if it never moved: answered with the expected power; when the counter is
-      back, the truth is restored.
+    - ``read-failed``: answered with the expected power; when the counter is back, the truth is restored.
+    - ``stuck``: it stands still and never should, so more was used than it says, until it moves on and tells all.
     - ``counter-reset``: it fell, and not by a wrap.  ``implausible``: it rose faster than the device can draw.
     - ``gap``: not asked for so long that it may have wrapped more than once.
     - ``suspended``: the machine slept, which may have cleared the counter.
@@ -151,13 +151,15 @@ class WrappingCounter:
         self._longest_s = range_j / self._guard_w if range_j else float("inf")
         self._step_s = step_s
         self._still_s = float("inf") if rests else max(STILL_S, 2.0 * step_s)
+        self._moved_s = clock()
+        self._standing_from_s: float | None = None  # when the last good read before it stood still began
         self._decent_s = DECENT_STEPS * step_s
         self._recent_w = self._pause_w = expected_w
 
         self._asked_s = clock()  # when the last good read began: the most time its successor can cover
         self._raw_j = read_j()
         self._suspend_s = suspended_s()
-        self._seen_s = self._good_s = self._mark_s = clock()
+        self._seen_s = self._mark_s = clock()
         self._total_j = self._mark_j = 0.0  # counted, at the last good read
         self._filled_j = 0.0  # expected, since then
         self._said_j = 0.0
@@ -176,16 +178,19 @@ class WrappingCounter:
         except self._errors:
             return self._guess_j("read-failed", self._clock())
         now_s = self._clock()
-        if raw_j == self._raw_j and asked_s - self._good_s > self._still_s:
-            return self._guess_j("stuck" if self._total_j > 0.0 else "frozen", now_s)
+        if raw_j != self._raw_j:
+            self._moved_s = now_s
+        elif asked_s - self._moved_s > self._still_s:
+            return self._standing_j(asked_s, now_s)
         suspend_s = self._suspended_s()
         elapsed_s = now_s - self._asked_s
+        grown_s = elapsed_s if self._standing_from_s is None else now_s - self._standing_from_s
         step_j = raw_j - self._raw_j
         if step_j < 0.0:
             step_j += self._range_j
         sound = (
             # It moves in steps, and the first of them may have been due just before the last read.
-            0.0 <= step_j <= self._guard_w * (elapsed_s + self._step_s)
+            0.0 <= step_j <= self._guard_w * (grown_s + self._step_s)
             and elapsed_s <= self._longest_s
             and suspend_s - self._suspend_s <= SUSPEND_S
         )
@@ -197,9 +202,12 @@ class WrappingCounter:
             return self._guess_j("read-failed", now_s)
         else:
             self._drop(raw_j, suspend_s - self._suspend_s, now_s)
-        self._raw_j, self._asked_s, self._good_s = raw_j, asked_s, now_s
+        self._raw_j, self._asked_s = raw_j, asked_s
         if suspend_s > self._suspend_s:
             self._suspend_s = suspend_s
+        if self._standing_from_s is not None and sound:
+            self._faults.restore(self._device)
+        self._standing_from_s = None
         if self._guessing:
             self._faults.note(self._device, self._guessing, self._seen_s, now_s)
             self._faults.fill(self._device, self._seen_s, now_s)
@@ -211,6 +219,15 @@ class WrappingCounter:
         self._seen_s = now_s
         if self._total_j > self._said_j:
             self._said_j = self._total_j
+        return self._said_j
+
+    def _standing_j(self, asked_s: float, now_s: float) -> float:
+        """The answer where it has stood still for too long; what it says next is of all the time since."""
+        if self._standing_from_s is None:
+            self._standing_from_s = self._asked_s
+        self._asked_s = asked_s
+        self._faults.note(self._device, "stuck", self._moved_s, now_s)
+        self._faults.fill(self._device, self._moved_s, now_s)
         return self._said_j
 
     def _guess_j(self, why: str, now_s: float) -> float:
