@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
@@ -81,6 +81,10 @@ LOOK_S = 0.25
 CLOSING_S = 2.0
 """How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
 by not waiting: every finished cell is in the journal since its own end."""
+
+
+NEWEST = 256
+"""Cells that have ended and are kept in memory: until they are in the ledger, a cell's history is looked up here."""
 
 
 class Cell:
@@ -193,6 +197,7 @@ class Session:
         self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._newest: deque[Cell] = deque(maxlen=NEWEST)
         self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
         self._stale = False
@@ -329,6 +334,7 @@ class Session:
             self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
             self._running.remove(cell)
         self._ended.append(cell)
+        self._newest.append(cell)
         if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
             self.account()
 
@@ -374,6 +380,11 @@ class Session:
             intensity, course = self._hour_of(cell, window)
         context = cell.told or self.context(cell.region)
         return record(cell.run, window, cell.status, context, intensity, course)
+
+    def newest_of(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
+        """The newest of this session's runs of these sources, oldest first: the ledger may not have them yet."""
+        cells = [cell for cell in tuple(self._newest) if cell.run.source_sha1 in sha1s]
+        return [self.record_of(cell) for cell in cells[-limit:]]
 
     def intensity(self, region: str | None = None) -> CarbonIntensity:
         """What the electricity carries now, as far as it is known in memory."""

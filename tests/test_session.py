@@ -21,7 +21,7 @@ from machine import Machine
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import CellRecord, Domain
 from jupyter_carbon.power.counter import FaultLog
-from jupyter_carbon.session import SETTLE_FROM, Session
+from jupyter_carbon.session import SETTLE_FROM, Session, sha1_of
 
 SHELL = object()
 """Stands for a shell's hooks."""
@@ -127,6 +127,16 @@ def test_code_is_a_hash_and_a_block_without_code_has_none(open_session):
     session = open_session()
     assert session.new_run("x = 1").source_sha1 == "34bce5f775de97f557a34088509c8bfe1ea17e52"
     assert session.new_run(None).source_sha1 is None
+
+
+def test_the_newest_runs_of_a_source_are_at_hand_without_the_ledger(open_session):
+    session = open_session()
+    for source in ("1", "2", "1", "1"):
+        session.end(session.begin(source, owner=SHELL))
+    *_, before, last = (record.run for record in session.newest_of({sha1_of("1")}, 2))
+    assert [len(session.newest_of({sha1_of(source)}, 9)) for source in ("1", "2", "3")] == [3, 1, 0]
+    assert before.started_at < last.started_at
+    assert len(session.newest_of({sha1_of("1")}, 2)) == 2
 
 
 def test_a_session_is_its_cells_and_what_lies_between(machine, open_session):
