@@ -16,6 +16,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
@@ -99,6 +100,25 @@ class Cell:
         self.course: Course = ()
         self.client: str | None = None
         """Which page or client asked for the run (`header.session` of its request)."""
+
+
+class _StruckOff:
+    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
+    it.  What an interrupt breaks off stays, to be ended again."""
+
+    __slots__ = ("_cell", "_running")
+
+    def __init__(self, running: list[Cell], cell: Cell) -> None:
+        self._running, self._cell = running, cell
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and self._cell in self._running:
+            self._running.remove(self._cell)
 
 
 class Session:
@@ -241,15 +261,17 @@ class Session:
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
-        try:
-            self._tell_begin(cell, self.context(region))
-            self.meter.begin(cell.running)
-        except Exception:
-            if owner is None:  # a block: nobody comes to end it
-                self._running.remove(cell)
-            raise
+        if owner is None:  # a block: nobody comes to end it
+            with _StruckOff(self._running, cell):
+                self._begin(cell)
+        else:
+            self._begin(cell)
         self._ticker.wake()
         return cell
+
+    def _begin(self, cell: Cell) -> None:
+        self._tell_begin(cell, self.context(cell.region))
+        self.meter.begin(cell.running)
 
     def new_run(
         self,
@@ -279,16 +301,12 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        try:
+        with _StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
             if self._watcher is not None and cell.window is not None and cell.window.duration_s > self._ticker.period_s:
                 self._ticker.hurry()  # somebody waits for the number of a cell that took its time
-        except Exception:  # a fault of ours costs this cell its row, and no cell after it
-            if cell in self._running:
-                self._running.remove(cell)
-            raise
         self._ticker.wake()
         self.books.say()
 

@@ -265,9 +265,13 @@ class Meter:
 
     def _read(self) -> Reading:
         energy_j: dict[Domain, float] = {}
-        for source in self._sources:
-            energy_j.update(source.energy_j())
-        return Reading(self._clock(), energy_j, self._tree.cpu_s(), self._busy.busy_s(), self._gpu_busy_s)
+        busy_s = self._busy.hold()
+        try:
+            for source in self._sources:
+                energy_j.update(source.energy_j())
+        finally:
+            self._busy.release()
+        return Reading(self._clock(), energy_j, self._tree.cpu_s(), busy_s, self._gpu_busy_s)
 
     def _look_at_gpus(self) -> None:
         if self._gpus:
