@@ -130,6 +130,14 @@ def _both(one: Interval | None, other: Interval | None) -> Interval | None:
     return None if one is None or other is None else one.plus_together(other)
 
 
+def exchanged(total: Interval, before: CellRecord, after: CellRecord) -> Interval:
+    """A sum of grams in which one run's are replaced; they err together, so ends add."""
+    old, new = before.footprint.operational_gco2e, after.footprint.operational_gco2e
+    return Interval(
+        total.low - old.low + new.low, total.likely - old.likely + new.likely, total.high - old.high + new.high
+    )
+
+
 @value
 class Totals:
     """What a session has cost so far; `between` is what it cost while no cell ran, and stands in no cell's number."""
@@ -153,10 +161,7 @@ class Totals:
         """One cell whose grams are known better; all else of it is as it was."""
         if self.footprint is None:
             return self
-        total, old, new = (f.operational_gco2e for f in (self.footprint, before.footprint, after.footprint))
-        grams = Interval(
-            total.low - old.low + new.low, total.likely - old.likely + new.likely, total.high - old.high + new.high
-        )
+        grams = exchanged(self.footprint.operational_gco2e, before, after)
         return replace(self, footprint=replace(self.footprint, operational_gco2e=grams))
 
     def with_between(self, seconds: float, cost: Footprint) -> Totals:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
@@ -51,6 +51,7 @@ from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
+    from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
@@ -61,6 +62,9 @@ if TYPE_CHECKING:
 
         def settled(self, ended: Sequence[tuple[Cell, CellRecord]], between: Sequence[Footprint]) -> None:
             """These cells have ended, and this was used while none ran; each is told once."""
+
+        def resettled(self, changes: Sequence[tuple[CellRecord, CellRecord]]) -> None:
+            """These cells are told anew, before and after; here the refresher's thread may be the caller."""
 
         def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
             """The counters now, and the cells that run."""
@@ -390,10 +394,16 @@ class Session:
                 self._account = Account()
             cells = [self._ended.popleft() for _ in range(len(self._ended))]
             ended = [(cell, self.record_of(cell)) for cell in in_turns(cells)]
-            between = self._account.settle([record for _, record in ended], self.meter, self.context())
+            records = [record for _, record in ended]
+            between = self._account.settle(records, self.meter, self.context(), self._hour_between())
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
             return self._account
+
+    def _hour_between(self) -> Callable[[Reading, Reading], CarbonIntensity | None]:
+        """What the electricity carried between two readings, which tell the monotonic clock."""
+        epoch_s = time.time() - time.monotonic()
+        return lambda a, b: self.hours.of(None, a.t_s + epoch_s, b.t_s - a.t_s)
 
     def watch(self, comes: Callable[[], Watcher]) -> None:
         """Somebody may look: `comes` is called on the ticker's thread, where its imports delay no cell, when a page's
@@ -430,11 +440,14 @@ class Session:
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
 
-    def outlook(self, region: str | None = None) -> dict[str, Any]:
-        """The coming day of the grid, as JSON values for a panel; off the cell's path."""
+    def outlook(self) -> Outlook:
+        """The grid here, now and in the coming day, as far as it is known in memory; off the cell's path."""
         from jupyter_carbon.estimate.outlook import outlook  # noqa: PLC0415  (when a panel asks)
 
-        return outlook(self.hours.timeline(region), time.time())
+        live, now_s = self.hours.live, time.time()
+        average, marginal = (live.timeline(self.place, method) for method in ("average", "marginal"))
+        asking = live.refresh_soon() or live.is_asking
+        return outlook(average, now_s, marginal=marginal.known_at(now_s), asking=asking)
 
     @property
     def host(self) -> Host:
@@ -559,8 +572,18 @@ class Session:
 
     def _settle(self, ledger: Ledger) -> None:
         """Tell rows with the surer intensities that have come since, and expectations with what came of them."""
-        self.hours.settle(self.account(), ledger)
+        self._settle_hours(ledger)
         self._settle_plans(ledger)
+
+    def _settle_hours(self, ledger: Ledger) -> None:
+        if not self.hours.has_unsettled:
+            return
+        account = self.account()
+        with self._settling:  # who watches hears of a cell's end first
+            changes = self.hours.settle(account)
+            if changes and self._watcher is not None:
+                self._watcher.resettled(changes)
+        self.hours.settle_rows(ledger)
 
     def _settle_plans(self, ledger: Ledger) -> None:
         """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
@@ -618,7 +641,7 @@ class Session:
         if self.books.ledger is not None and not self._running:
             try:
                 with self._unforkable:
-                    self.hours.settle(self.account(), self.books.ledger)
+                    self._settle_hours(self.books.ledger)
             except LedgerError as err:
                 self.books.warn(str(err))
 

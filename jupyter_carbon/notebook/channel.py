@@ -54,6 +54,12 @@ class Channel:
             for cost in between:
                 self._live.idled(cost)
 
+    def resettled(self, changes: Sequence[tuple[CellRecord, CellRecord]]) -> None:
+        """These cells are told anew, by surer intensities."""
+        with self._lock:
+            for before, after in changes:
+                self._live.settled(before, after)
+
     def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
         """Draw the stretch since the last tick, and tell every page.
 
@@ -84,6 +90,7 @@ class Channel:
                 period_s=self._period_s,
                 metering=session.settings.metering,
                 context=session.context() if oldest is None else oldest.told or session.context(),
+                intensity=session.intensity(None if oldest is None else oldest.region),
                 notebook=session.notebook,
                 running=None if oldest is None else session.record_of(oldest),
                 client=None if oldest is None else oldest.client,
@@ -126,6 +133,10 @@ class Channel:
             from jupyter_carbon.notebook.ahead import estimate_answer  # noqa: PLC0415  (when somebody asks)
 
             return estimate_answer(question, self._session)
+        if question["ask"] == "outlook":
+            from jupyter_carbon.notebook.clock import outlook_answer  # noqa: PLC0415  (when somebody asks)
+
+            return outlook_answer(self._session.outlook(), self._session.context())
         since_run = 0
         if question["ask"] == "metering":
             self._session.settings.metering = question["on"]

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
-from jupyter_carbon.footprint import together
-from jupyter_carbon.model import ZERO, CellRecord, Component, Context, Footprint, Interval, Quality, Share
+from jupyter_carbon.footprint import exchanged, together
+from jupyter_carbon.grid.series import seconds
+from jupyter_carbon.model import (
+    ZERO,
+    CarbonIntensity,
+    CellRecord,
+    Component,
+    Context,
+    Footprint,
+    Interval,
+    Quality,
+    Share,
+)
 from jupyter_carbon.notebook.protocol import (
     LABEL_CHARS,
     MAX_FLAGS,
@@ -36,6 +47,7 @@ if TYPE_CHECKING:
     from jupyter_carbon.notebook.wire import (
         Cell,
         EquivalentItem,
+        Grid,
         Intensity,
         Part,
         PartState,
@@ -63,6 +75,8 @@ class Now:
     period_s: float
     metering: bool
     context: Context
+    intensity: CarbonIntensity
+    """Of the grid at this moment; the context has the year's."""
     notebook: str | None = None
     running: CellRecord | None = None
     """The cell that runs, up to now."""
@@ -81,6 +95,8 @@ class _Sum:
     busy_s: float = 0.0
     footprint: Footprint | None = None
     quality: Quality | None = None
+    inexact: int = 0
+    """Runs whose grams are not by measured slots of their own time."""
 
     def plus(self, record: CellRecord) -> _Sum:
         """One more run; a sum is known no better than its weakest part."""
@@ -88,7 +104,15 @@ class _Sum:
             self.busy_s + record.duration_s,
             together(self.footprint, record.footprint),
             worst(quality for quality in (self.quality, quality_of(record.shares)) if quality is not None),
+            self.inexact + _is_inexact(record),
         )
+
+    def settled(self, before: CellRecord, after: CellRecord) -> _Sum:
+        """One of the runs has other grams now."""
+        total = self.footprint or before.footprint
+        grams = exchanged(total.operational_gco2e, before, after)
+        inexact = self.inexact - _is_inexact(before) + _is_inexact(after)
+        return replace(self, footprint=replace(total, operational_gco2e=grams), inexact=inexact)
 
 
 @value
@@ -108,6 +132,7 @@ class _Row:
     cell: Cell
     facility_energy_kwh: Interval
     operational_gco2e: Interval
+    last_run: str
 
 
 class Live:
@@ -119,7 +144,10 @@ class Live:
         self._runs = 0
         self._sum = _Sum()
         self._idle_kwh = 0.0
-        self._repeat_runs, self._repeat_gco2e = 0, 0.0
+        self._repeats: set[str] = set()
+        self._repeat_gco2e = 0.0
+        self._settled_runs = 0
+        self._settled_keys: set[str] = set()
         self._rows: dict[str, _Row] = {}
         self._finished_sources: set[str] = set()
         self._last_key: str | None = None
@@ -130,7 +158,8 @@ class Live:
         # What stays the same over many snapshots is kept as one object, which is packed once (`Packer`).
         self._packer = Packer()
         self._told_flags: list[str] = []
-        self._setting: tuple[Context, Mapping[Component, str], list[PartState], Intensity] | None = None
+        self._known: tuple[Context, Mapping[Component, str], list[PartState]] | None = None
+        self._grid: tuple[Context, CarbonIntensity, Intensity] | None = None
         self._like: list[EquivalentItem] = []
         self._like_of, self._like_at = (0.0, 0.0), since
 
@@ -146,7 +175,7 @@ class Live:
             self._finished_sources.add(source)
         gco2e = record.footprint.operational_gco2e.likely
         if repeat:
-            self._repeat_runs += 1
+            self._repeats.add(record.run.id)
             self._repeat_gco2e += gco2e
         key = _key(record)
         self._rows[key] = _with_run(self._rows.get(key), key, record, self._runs, repeat=repeat, client=client)
@@ -154,10 +183,24 @@ class Live:
         # A cell's sum only grows, so the largest three are among the old three and this one: no walk over all rows.
         largest = sorted({*self._top_keys, key}, key=lambda k: self._rows[k].facility_energy_kwh.likely, reverse=True)
         self._top_keys = largest[:TOP_CELLS]
-        self._top = [_top_cell(self._rows[key].cell) for key in self._top_keys]
+        self._retop()
         for flag in record.flags:
             self._flags.pop(flag, None)  # the newest doubt stands last
             self._flags[flag] = None
+
+    def settled(self, before: CellRecord, after: CellRecord) -> None:
+        """A cell that has ended is told anew, by a surer intensity."""
+        key, repeat = _key(after), after.run.id in self._repeats
+        self._sum = self._sum.settled(before, after)
+        if repeat:
+            self._repeat_gco2e += after.footprint.operational_gco2e.likely - before.footprint.operational_gco2e.likely
+        self._rows[key] = _with_grams(self._rows[key], before, after, repeat=repeat)
+        self._retop()
+        self._settled_runs += 1
+        self._settled_keys.add(key)
+
+    def _retop(self) -> None:
+        self._top = [_top_cell(self._rows[key].cell) for key in self._top_keys]
 
     def idled(self, cost: Footprint) -> None:
         """What a stretch took in which no cell ran, ours."""
@@ -187,8 +230,9 @@ class Live:
         return self._runs
 
     def cells_since(self, run: int) -> list[Cell]:
-        """The rows that runs after number `run` have changed, oldest change first."""
-        return sorted((r.cell for r in self._rows.values() if r.cell["run"] > run), key=lambda cell: cell["run"])
+        """The rows that runs after number `run` have changed, or that were told anew; the oldest run first."""
+        news = (row.cell for key, row in self._rows.items() if row.cell["run"] > run or key in self._settled_keys)
+        return sorted(news, key=lambda cell: cell["run"])
 
     def snapshot(self, now: Now) -> Snapshot:
         """The next whole snapshot, within `SNAPSHOT_BYTES`."""
@@ -200,7 +244,6 @@ class Live:
         total = self._sum if now.running is None else self._sum.plus(now.running)
         last = None if self._last_key is None or now.running is not None else self._rows[self._last_key].cell
         tail, power_w = self._tail(now.at)
-        parts, intensity = self._where(now)
         snapshot: Snapshot = {
             "v": VERSION,
             "session_id": self._session_id,
@@ -214,8 +257,8 @@ class Live:
             "totals": self._totals(total),
             "power_w": power_w if now.running is not None else {},
             "tail": tail,
-            "parts": parts,
-            "intensity": intensity,
+            "parts": self._known_how(now),
+            "intensity": self._where(now),
             "top": self._top,
             "equivalents": self._likened(now, total.footprint),
             "flags": self._doubts(now),
@@ -241,8 +284,10 @@ class Live:
             "idle_energy_kwh": digits(self._idle_kwh),
             "embodied_gco2e": _likely(cost.embodied_gco2e if cost else None),
             "water_l": _likely(cost.water_l if cost else None),
-            "repeat_runs": self._repeat_runs,
+            "repeat_runs": len(self._repeats),
             "repeat_gco2e": digits(self._repeat_gco2e),
+            "exact": total.inexact == 0,
+            "settled_runs": self._settled_runs,
         }
 
     def _tail(self, at: float) -> tuple[Tail, dict[Part, float]]:
@@ -252,12 +297,19 @@ class Live:
         ages_s = [round(max(0.0, at - point.end_at), 1) for point in points]
         return {"age_s": ages_s, "power_w": power_w}, {part: column[-1] for part, column in power_w.items()}
 
-    def _where(self, now: Now) -> tuple[list[PartState], Intensity]:
-        """How each part is known, and the grid: made anew only for another context or for other reasons."""
-        known = self._setting
+    def _known_how(self, now: Now) -> list[PartState]:
+        """How each part is known: made anew only for another context or for other reasons."""
+        known = self._known
         if known is None or known[0] is not now.context or known[1] != now.reasons:
-            known = self._setting = now.context, dict(now.reasons), _parts(now), _intensity(now.context)
-        return known[2], known[3]
+            known = self._known = now.context, dict(now.reasons), _parts(now)
+        return known[2]
+
+    def _where(self, now: Now) -> Intensity:
+        """The grid: made anew only for another context or another intensity."""
+        known = self._grid
+        if known is None or known[0] is not now.context or known[1] != now.intensity:
+            known = self._grid = now.context, now.intensity, intensity_of(now.intensity, now.context)
+        return known[2]
 
     def _likened(self, now: Now, cost: Footprint | None) -> list[EquivalentItem]:
         """Comparisons for a total; while a cell runs they follow it in steps of some seconds."""
@@ -329,7 +381,23 @@ def _with_run(row: _Row | None, key: str, record: CellRecord, number: int, *, re
             "client": None if client is None else clip(client, LABEL_CHARS),
         },
     }
-    return _Row(cell, kwh, gco2e)
+    return _Row(cell, kwh, gco2e, run.id)
+
+
+def _with_grams(row: _Row, before: CellRecord, after: CellRecord, *, repeat: bool) -> _Row:
+    """The same row, one of whose runs has other grams now."""
+    gco2e = exchanged(row.operational_gco2e, before, after)
+    now_g, was_g = after.footprint.operational_gco2e.likely, before.footprint.operational_gco2e.likely
+    cell: Cell = {**row.cell, "operational_gco2e": range_of(gco2e)}
+    if repeat:
+        cell["repeat_gco2e"] = digits(cell["repeat_gco2e"] + now_g - was_g)
+    if row.last_run == after.run.id:
+        cell["last"] = {**cell["last"], "operational_gco2e": digits(now_g)}
+    return replace(row, cell=cell, operational_gco2e=gco2e)
+
+
+def _is_inexact(record: CellRecord) -> bool:
+    return record.intensity.status != "actual"
 
 
 def _running(record: CellRecord, now: Now) -> RunningCell:
@@ -371,8 +439,18 @@ def _parts(now: Now) -> list[PartState]:
     return states
 
 
-def _intensity(context: Context) -> Intensity:
-    intensity = context.intensity
+def intensity_of(intensity: CarbonIntensity, context: Context) -> Intensity:
+    """The wire form of what the grid carries, with the year's mean and the building of its context."""
+    return {
+        **grid_of(intensity),
+        "yearly_gco2e_per_kwh": digits(context.intensity.gco2e_per_kwh.likely),
+        "pue": digits(context.pue.likely),
+        "pue_source": clip(context.pue_source, LABEL_CHARS),
+    }
+
+
+def grid_of(intensity: CarbonIntensity) -> Grid:
+    """The wire form of an intensity."""
     return {
         "gco2e_per_kwh": range_of(intensity.gco2e_per_kwh),
         "region": clip(intensity.region, LABEL_CHARS),
@@ -382,8 +460,8 @@ def _intensity(context: Context) -> Intensity:
         "status": intensity.status,
         "source": clip(intensity.source, LABEL_CHARS),
         "year": intensity.year,
-        "pue": digits(context.pue.likely),
-        "pue_source": clip(context.pue_source, LABEL_CHARS),
+        "start": None if intensity.start is None else seconds(intensity.start),
+        "end": None if intensity.end is None else seconds(intensity.end),
     }
 
 

@@ -92,7 +92,6 @@ def history_answer(
             {
                 "basis": kind[0],
                 "method": kind[1],
-                "status": kind[2],
                 "runs": found[kind].runs,
                 "facility_energy_kwh": digits(found[kind].facility_energy_kwh.likely),
                 "operational_gco2e": digits(found[kind].operational_gco2e.likely),

@@ -77,6 +77,8 @@ def parse_question(data: object) -> Question:
         return {"v": VERSION, "ask": "metering", "on": data["on"]}
     elif ask == "estimate":
         return _estimate_question(data)
+    elif ask == "outlook":
+        return {"v": VERSION, "ask": "outlook"}
     raise BadQuestion(f"not understood: {clip(json.dumps(data, default=str), LABEL_CHARS)}")
 
 

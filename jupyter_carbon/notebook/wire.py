@@ -105,6 +105,10 @@ class Totals(TypedDict):
     water_l: float | None
     repeat_runs: int
     repeat_gco2e: float
+    exact: bool
+    """All grams are by measured slots of the runs' own time."""
+    settled_runs: int
+    """Runs that were told anew, by a surer intensity than was known at their end: reason to ask for their rows."""
 
 
 class PartState(TypedDict):
@@ -125,8 +129,8 @@ class Tail(TypedDict):
     power_w: dict[Part, list[float]]
 
 
-class Intensity(TypedDict):
-    """The grams per kWh in use, and the building's factor."""
+class Grid(TypedDict):
+    """Grams per kWh of a place over one span of time."""
 
     gco2e_per_kwh: Range
     region: str
@@ -136,6 +140,15 @@ class Intensity(TypedDict):
     status: IntensityStatus
     source: str
     year: int | None
+    start: float | None
+    """Of the slot, or of the hour of a profile, in seconds since the epoch; None: the number is a year's."""
+    end: float | None
+
+
+class Intensity(Grid):
+    """What the grid carries now, the year's mean beside it, and the building's factor."""
+
+    yearly_gco2e_per_kwh: float
     pue: float
     pue_source: str
 
@@ -202,6 +215,13 @@ class AskHistory(TypedDict):
     """The notebook in focus: its part of each bar is told apart."""
     utc_offset_s: int
     """Of the reader: where a day begins."""
+
+
+class AskOutlook(TypedDict):
+    """The grid now, and in the coming day."""
+
+    v: int
+    ask: Literal["outlook"]
 
 
 class SetMetering(TypedDict):
@@ -281,7 +301,6 @@ class OtherKind(TypedDict):
 
     basis: Basis
     method: Method
-    status: IntensityStatus
     runs: int
     facility_energy_kwh: float
     operational_gco2e: float
@@ -349,6 +368,50 @@ class EstimateAnswer(TypedDict):
     """None: nothing tells a better hour, or it is now."""
 
 
+class Best(TypedDict):
+    """The cleanest hour of the coming day, against the hour from now on."""
+
+    start: float
+    """Now, where no later hour is cleaner than the next."""
+    end: float
+    now_gco2e_per_kwh: float
+    gco2e_per_kwh: float
+    saving: Range
+    """The part of the grams that waiting saves."""
+    worth_waiting: bool
+
+
+class Day(TypedDict):
+    """The coming day of a grid: columns of equal length, a point each `step_s` from `start` on, g/kWh."""
+
+    start: float
+    step_s: float
+    low: list[float]
+    likely: list[float]
+    high: list[float]
+    basis: Basis
+    method: Method
+    status: IntensityStatus
+    source: str
+    best: Best | None
+    """None: less than an hour is known."""
+
+
+class OutlookAnswer(TypedDict):
+    """The grid's clock."""
+
+    v: int
+    answer: Literal["outlook"]
+    as_of: float
+    now: Intensity
+    day: Day | None
+    """None: nothing tells one coming hour from another."""
+    marginal: Grid | None
+    """What one more kWh changes now: another quantity, in no sum; None where no source tells it."""
+    asking: bool
+    """A source is being asked just now: the same question in a while knows more."""
+
+
 class ErrorAnswer(TypedDict):
     """A question that could not be answered, and why, in words."""
 
@@ -358,5 +421,5 @@ class ErrorAnswer(TypedDict):
     reason: str
 
 
-Question = Look | AskHistory | SetMetering | AskEstimate
-Answer = LookAnswer | HistoryAnswer | EstimateAnswer | ErrorAnswer
+Question = Look | AskHistory | SetMetering | AskEstimate | AskOutlook
+Answer = LookAnswer | HistoryAnswer | EstimateAnswer | OutlookAnswer | ErrorAnswer

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_carbon.footprint import facility_j, footprint, record
+from jupyter_carbon.footprint import facility_j, footprint, record, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.model import (
     ONE,
@@ -17,6 +18,7 @@ from jupyter_carbon.model import (
     CellRun,
     Context,
     Domain,
+    IntensityStatus,
     Interval,
     Status,
     WallModel,
@@ -62,7 +64,7 @@ def run_of(
 
 
 def now(**more: Any) -> Now:
-    return Now(**{"at": 1100.0, "period_s": 1.0, "metering": True, "context": HERE} | more)
+    return Now(**{"at": 1100.0, "period_s": 1.0, "metering": True, "context": HERE, "intensity": FRANCE} | more)
 
 
 @pytest.fixture
@@ -231,6 +233,55 @@ def test_the_newest_doubts_are_told(live):
     assert live.snapshot(now())["flags"] == [f"gap:gpu{number}" for number in range(14, 20)]
 
 
+# --- a grid with a clock ------------------------------------------------------------------------------------------
+
+
+def hour(grams: float, status: IntensityStatus) -> CarbonIntensity:
+    times = "2026-11-21T10:00:00Z", "2026-11-21T10:30:00Z"
+    return replace(FRANCE, gco2e_per_kwh=EXACT(grams), status=status, year=None, start=times[0], end=times[1])
+
+
+def test_the_intensity_is_that_of_now_and_the_year_stands_beside(live):
+    told = live.snapshot(now(intensity=hour(30.0, "forecast")))["intensity"]
+    assert (told["gco2e_per_kwh"]["likely"], told["yearly_gco2e_per_kwh"]) == (30.0, 50.0)
+    assert (told["status"], told["start"], told["end"]) == ("forecast", 1795255200.0, 1795257000.0)
+    assert live.snapshot(now())["intensity"]["start"] is None
+
+
+def test_a_sum_is_exact_only_where_each_run_is_by_a_measured_slot(live):
+    measured = settled(run_of(0.001), hour(40.0, "actual"))
+    live.ended(measured)
+    assert live.snapshot(now())["totals"]["exact"] is True
+    assert live.snapshot(now(running=run_of(0.001)))["totals"]["exact"] is False
+    live.ended(run_of(0.001))
+    assert live.snapshot(now())["totals"]["exact"] is False
+
+
+def test_a_run_that_is_told_anew_changes_the_sum_its_row_and_nothing_twice(live):
+    before = run_of(0.002)  # 100 mg at 50 g/kWh
+    live.ended(run_of(0.001))
+    live.ended(before)  # the same code again: a repeat
+    live.settled(before, settled(before, hour(20.0, "actual")))
+    totals = live.snapshot(now())["totals"]
+    assert totals["operational_gco2e"]["likely"] == pytest.approx(0.05 + 0.04)
+    assert totals["facility_energy_kwh"]["likely"] == pytest.approx(0.003)
+    assert (totals["repeat_gco2e"], totals["settled_runs"]) == (pytest.approx(0.04), 1)
+    (row,) = live.cells_since(2)  # told again though no run is new
+    assert row["operational_gco2e"]["likely"] == pytest.approx(0.09)
+    assert (row["repeat_gco2e"], row["last"]["operational_gco2e"]) == (pytest.approx(0.04), pytest.approx(0.04))
+
+
+def test_an_older_run_that_is_told_anew_leaves_the_last_one_as_it_is(live):
+    first, second = (replace(run_of(0.001), run=replace(run_of(0.001).run, id=name)) for name in ("r1", "r2"))
+    live.ended(first)
+    live.ended(second)
+    live.settled(first, settled(first, hour(20.0, "actual")))
+    (row,) = live.cells_since(0)
+    assert row["operational_gco2e"]["likely"] == pytest.approx(0.07)
+    assert row["last"]["operational_gco2e"] == pytest.approx(0.05)
+    assert live.snapshot(now())["totals"]["exact"] is False
+
+
 NASTY = st.text(st.characters(codec="utf-8"), max_size=200) | st.sampled_from(
     ["\x00" * 5000, "𝕏" * 5000, '"<b>&' * 2000, "\\" * 9999]
 )
@@ -262,6 +313,7 @@ def test_a_snapshot_stays_under_four_kilobytes_whatever_is_in_it(name, watts, gp
             period_s=0.5,
             metering=True,
             context=where,
+            intensity=where.intensity,
             notebook=name,
             running=run_of(1 / 3, label=name, cell_id=name),
             client="c" * 36,
