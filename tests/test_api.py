@@ -267,12 +267,13 @@ def test_threads_side_by_side_have_a_row_each(run, rows):
 
 def test_a_daemon_thread_still_in_its_block_at_exit_leaves_a_row(run, rows):
     run("""
+    begun = threading.Event()
     def work():
         with jc.measure("endless"):
-            print("null", flush=True)
+            begun.set()
             time.sleep(600)
     threading.Thread(target=work, daemon=True).start()
-    time.sleep(0.3)
+    begun.wait()
     """)
     assert rows() == [("endless", "interrupted")]
 
