@@ -46,6 +46,7 @@ from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
+from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
 from jupyter_carbon.value import replace
 
@@ -245,7 +246,10 @@ class Session:
         ours = weakref.ref(self)
         atexit.register(_close, ours)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _forget(ours))
+            os.register_at_fork(
+                before=lambda: _make_way(ours),
+                after_in_child=lambda: _forget(ours),
+            )
 
     # --- on the cell's path -------------------------------------------------------------------------------
 
@@ -671,6 +675,15 @@ def _close(ours: weakref.ref[Session]) -> None:
     session = ours()
     if session is not None:
         session.close()
+
+
+def _make_way(ours: weakref.ref[Session]) -> None:
+    """A script forks while nothing is metered: our thread, if it is the only other one, is not there, and is started
+    again with the next block.  Python 3.12 warns of a fork beside a thread, and rightly: the child has the locks that
+    the thread held, and nobody who lets them go."""
+    session = ours()
+    if session is not None and not session._running and session.is_of_this_process and threading.active_count() == 2:
+        session._ticker.send_away(UNFORKABLE_S)
 
 
 def _forget(ours: weakref.ref[Session]) -> None:
