@@ -16,6 +16,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
@@ -47,6 +48,7 @@ from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
+from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
 from jupyter_carbon.value import replace
 
@@ -110,6 +112,25 @@ class Cell:
         self.course: Course = ()
         self.client: str | None = None
         """Which page or client asked for the run (`header.session` of its request)."""
+
+
+class _StruckOff:
+    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
+    it.  What an interrupt breaks off stays, to be ended again."""
+
+    __slots__ = ("_cell", "_running")
+
+    def __init__(self, running: list[Cell], cell: Cell) -> None:
+        self._running, self._cell = running, cell
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and self._cell in self._running:
+            self._running.remove(self._cell)
 
 
 class Session:
@@ -241,7 +262,10 @@ class Session:
         ours = weakref.ref(self)
         atexit.register(_close, ours)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _forget(ours))
+            os.register_at_fork(
+                before=lambda: _make_way(ours),
+                after_in_child=lambda: _forget(ours),
+            )
 
     # --- on the cell's path -------------------------------------------------------------------------------
 
@@ -261,16 +285,18 @@ class Session:
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
-        try:
-            self._tell_begin(cell, self.context(region))
-            self.meter.begin(cell.running)
-        except Exception:
-            if owner is None:  # a block: nobody comes to end it
-                self._running.remove(cell)
-            raise
+        if owner is None:  # a block: nobody comes to end it
+            with _StruckOff(self._running, cell):
+                self._begin(cell)
+        else:
+            self._begin(cell)
         self._ticker.wake()
         self.meter.release(cell.running)
         return cell
+
+    def _begin(self, cell: Cell) -> None:
+        self._tell_begin(cell, self.context(cell.region))
+        self.meter.begin(cell.running)
 
     def new_run(
         self,
@@ -300,16 +326,12 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        try:
+        with _StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
             if self._watcher is not None and cell.window is not None and cell.window.duration_s > self._ticker.period_s:
                 self._ticker.hurry()  # somebody waits for the number of a cell that took its time
-        except Exception:  # a fault of ours costs this cell its row, and no cell after it
-            if cell in self._running:
-                self._running.remove(cell)
-            raise
         self._ticker.wake()
         self.books.say()
 
@@ -716,6 +738,15 @@ def _close(ours: weakref.ref[Session]) -> None:
     session = ours()
     if session is not None:
         session.close()
+
+
+def _make_way(ours: weakref.ref[Session]) -> None:
+    """A script forks while nothing is metered: our thread, if it is the only other one, is not there, and is started
+    again with the next block.  Python 3.12 warns of a fork beside a thread, and rightly: the child has the locks that
+    the thread held, and nobody who lets them go."""
+    session = ours()
+    if session is not None and not session._running and session.is_of_this_process and threading.active_count() == 2:
+        session._ticker.send_away(UNFORKABLE_S)
 
 
 def _forget(ours: weakref.ref[Session]) -> None:

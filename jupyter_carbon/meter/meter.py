@@ -314,9 +314,13 @@ class Meter:
 
     def _read(self) -> Reading:
         energy_j: dict[Domain, float] = {}
-        for source in self._sources:
-            energy_j.update(source.energy_j())
-        return Reading(self._clock(), energy_j, self._tree.cpu_s(), self._busy.busy_s(), self._gpu_busy_s)
+        busy_s = self._busy.hold()
+        try:
+            for source in self._sources:
+                energy_j.update(source.energy_j())
+        finally:
+            self._busy.release()
+        return Reading(self._clock(), energy_j, self._tree.cpu_s(), busy_s, self._gpu_busy_s)
 
     def _read_late(self) -> Reading:
         """The same in another order, for a beginning: joules and clock last, so that little of our own is counted."""
