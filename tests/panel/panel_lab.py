@@ -232,6 +232,43 @@ class Lab:
         self.page.goto(self.server.url(f"lab/tree/{path}", reset=reset))
         return self.ready(panel=panel)
 
+    def forget(self) -> None:
+        """What was heard so far belongs to another test."""
+        self.faults.clear()
+        self.strangers.clear()
+        self.notes.clear()
+
+    def switch(self, path: str) -> Lab:
+        """Another notebook in the page that is open."""
+        if self.page.evaluate("document.body.dataset.jpThemeName") != "JupyterLab Light":
+            self.execute("apputils:change-theme", {"theme": "JupyterLab Light"}, wait=True)
+        self.execute("docmanager:open", {"path": path}, wait=True)
+        self.page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
+        self.execute("jupyter-carbon:open", wait=True)
+        self.page.wait_for_selector("#jupyter-carbon-panel .jc-panel:visible")
+        return self
+
+    def close_all(self) -> None:
+        """Every document, saved first so that nothing is asked."""
+        self.execute("docmanager:save-all", wait=True)
+        self.execute("application:close-all", wait=True)
+        self.page.wait_for_function("() => ![...jupyterapp.shell.widgets('main')].some(w => w.context)")
+
+    @contextmanager
+    def settings(self, **chosen: Any) -> Iterator[None]:
+        """The extension's settings, as a person would have set them before opening the page."""
+        save = "chosen => jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', JSON.stringify(chosen))"
+        try:
+            self.page.evaluate(save, chosen)
+            self.page.reload()
+            self.ready()
+            yield
+        finally:
+            self.page.evaluate(save, {})
+            self.execute("docmanager:save-all", wait=True)
+            self.page.reload()
+            self.ready()
+
     def ready(self, *, panel: bool = True) -> Lab:
         page = self.page
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=READY_S * 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import nbformat
@@ -37,25 +38,42 @@ def _kernel(folder: Path, name: str, language: str, first: str) -> None:
     (folder / "kernel.json").write_text(json.dumps(spec))
 
 
+@pytest.fixture(scope="module")
+def first_page(browser: Browser, server: Server) -> Iterator[Lab]:
+    """The page that most tests share: JupyterLab takes seconds to start."""
+    with new_page(browser, server) as lab:
+        lab.open(server.notebook("first.ipynb", "1"))
+        yield lab
+
+
+@contextmanager
+def new_page(browser: Browser, server: Server) -> Iterator[Lab]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-GB", timezone_id="UTC")
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    yield Lab(page, server)
+    context.close()
+
+
 @pytest.fixture
-def labs(browser: Browser, server: Server) -> Iterator[OpenLab]:
-    """Opens pages; at the end none of them has logged an error or asked another host."""
+def labs(browser: Browser, server: Server, first_page: Lab) -> Iterator[OpenLab]:
+    """Opens notebooks, the second in a page of its own; no page has logged an error or asked another host."""
     opened: list[Lab] = []
-    contexts = []
+    first_page.forget()
 
-    def labs(path: str, **options: bool) -> Lab:
-        context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-GB", timezone_id="UTC")
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        opened.append(Lab(page, server))
-        return opened[-1].open(path, **options)
+    with ExitStack() as pages:
 
-    yield labs
-    faults = [fault for lab in opened for fault in lab.faults if not lab.is_of_lab(fault)]
-    strangers = [address for lab in opened for address in lab.strangers]
-    for context in contexts:
-        context.close()
+        def labs(path: str) -> Lab:
+            if not opened:
+                opened.append(first_page.switch(path))
+            else:
+                opened.append(pages.enter_context(new_page(browser, server)).open(path))
+            return opened[-1]
+
+        yield labs
+        faults = [fault for lab in opened for fault in lab.faults if not lab.is_of_lab(fault)]
+        strangers = [address for lab in opened for address in lab.strangers]
+    first_page.close_all()
     for kernel in server.api("kernels"):
         server.api(f"kernels/{kernel['id']}", "DELETE")
     assert faults == []
@@ -102,17 +120,10 @@ def test_loading_the_extension_in_a_cell_is_seen(labs, server):
 def test_a_setting_starts_metering_in_each_python_kernel(labs, server):
     lab = labs(server.notebook("auto.ipynb", "1 + 1"))
     lab.until("Metering is off")
-    lab.page.evaluate(
-        "jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', JSON.stringify({ autoStart: true }))"
-    )
-    try:
-        lab.page.reload()
-        lab.ready()
+    with lab.settings(autoStart=True):
         lab.execute("kernelmenu:restart")
         lab.page.get_by_role("button", name="Confirm Kernel Restart").click()
         lab.until("No cell has run yet", 30)
-    finally:
-        lab.page.evaluate("jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', '{}')")
 
 
 # --- live -----------------------------------------------------------------------------------------------------------
@@ -327,12 +338,8 @@ def test_a_line_survives_a_reload_and_is_not_in_the_file(labs, server):
 def test_saved_lines_have_two_digits_and_no_time(labs, server):
     lab = labs(server.notebook("saved.ipynb", BUSY.format(seconds=1)))
     lab.until("Metering is off")
-    lab.page.evaluate(
-        "jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', JSON.stringify({ badge: 'saved' }))"
-    )
-    try:
-        lab.page.reload()
-        lab.ready().start()
+    with lab.settings(badge="saved"):
+        lab.start()
         lab.run(0)
         lab.page.locator(".jc-badge").wait_for()
         lab.execute("docmanager:save", wait=True)
@@ -340,8 +347,6 @@ def test_saved_lines_have_two_digits_and_no_time(labs, server):
         assert set(kept) == {"v", "energy_wh", "gco2e", "quality", "region", "source_sha1"}
         assert kept["region"] == "DE"
         assert len(f"{kept['gco2e']:.10f}".strip("0.")) <= 2
-    finally:
-        lab.page.evaluate("jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', '{}')")
 
 
 def test_a_line_in_the_metadata_of_an_untrusted_notebook_is_text(labs, server):
@@ -434,16 +439,9 @@ def test_the_settings_have_a_page(labs, server):
 
 def test_a_budget_is_held_against_the_month(labs, server):
     lab = labs(server.notebook("budget.ipynb", BUSY.format(seconds=1))).start()
-    lab.page.evaluate(
-        "jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', JSON.stringify({ budget: 1e-6 }))"
-    )
-    try:
-        lab.page.reload()
-        lab.ready()
+    with lab.settings(budget=1e-6):
         lab.run(0)
         lab.until("Over the budget:")
-    finally:
-        lab.page.evaluate("jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', '{}')")
 
 
 def test_the_widget_shows_the_same_view_under_a_cell(labs, server):
