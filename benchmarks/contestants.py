@@ -47,12 +47,21 @@ def ours_session_rapl() -> Edges:
 
 
 def ours_hooks() -> Edges:
-    """What IPython calls around a cell: its events, with its own objects, in the shell of ipykernel's kernel."""
+    """What IPython calls around a cell, in the shell of ipykernel's kernel, where panels are told of it."""
+    return hooks_of(kernel_shell())
+
+
+def ours_terminal() -> Edges:
+    """The same in a shell that is nobody's kernel."""
+    return hooks_of(bare_shell())
+
+
+def hooks_of(shell: InteractiveShell) -> Edges:
+    """A shell's events, with IPython's own objects."""
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
     from jupyter_carbon.session import Session
 
-    shell = kernel_shell()
     shell.extension_manager.load_extension("jupyter_carbon")
     Session.current().wait_until_warm(10.0)
     info = ExecutionInfo("pass", True, False, True, "7d1f")

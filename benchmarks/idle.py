@@ -19,8 +19,10 @@ from overhead import Powercap
 from shown import machine, table
 
 CASES = {
-    "ours": ("ours", 0),
-    "ours, 20 child processes": ("ours", 20),
+    "ours": ("terminal", 0),
+    "ours, 20 child processes": ("terminal", 20),
+    "ours in a kernel, which tells panels": ("kernel", 0),
+    "a kernel's own threads": ("nobody", 0),
     "codecarbon task": ("codecarbon task", 0),
     "codecarbon task, 20 child processes": ("codecarbon task", 20),
     "carbontracker epoch": ("carbontracker epoch", 0),
