@@ -537,6 +537,7 @@ class Session:
         """On the ticker's thread, once: what a cell's end may need is imported here, and slow drivers are opened."""
         try:
             with self._unforkable:
+                self.meter.tick()  # children that were there before: what they did till now is no cell's
                 self._look_around()
                 self.account()
                 self.hours.look(self.surroundings.asked_for)

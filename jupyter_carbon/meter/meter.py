@@ -171,7 +171,7 @@ class Meter:
         block = Running()
         with self._lock:
             block.began = block.since = self._read()
-            self._blocks.append(weakref.ref(block))
+            self._blocks = [*(ref for ref in self._blocks if ref() is not None), weakref.ref(block)]
         return block
 
     def since(self, block: Running) -> Window:

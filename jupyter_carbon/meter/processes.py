@@ -31,32 +31,49 @@ SEARCH_COST_SHARE = 0.0005
 in every tick is done more seldom."""
 TICK_S = 1.0
 """How often it is asked for."""
+MOST_READS = 3
+"""A reading that a reaped child falls into is made again, but an edge has no time for a parent that reaps all along."""
+
+
+def _since_boot_s() -> float:
+    """Now, on the clock of a process's start in /proc: seconds since boot, suspended ones too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else 0.0
 
 
 class _Child:
-    """One live descendant: a kept descriptor of its `stat`, and the CPU seconds last seen there."""
+    """One live descendant: a kept descriptor of its `stat`, and the CPU seconds last seen there.
 
-    __slots__ = ("cpu_s", "descriptor", "parent", "pid")
+    What one that is older than the tree had used when it was first seen is `before_s`: it belongs to no cell.
+    """
+
+    __slots__ = ("before_s", "cpu_s", "descriptor", "parent", "pid")
 
     def __init__(self, pid: int, descriptor: int) -> None:
         self.pid, self.descriptor = pid, descriptor
-        self.cpu_s, self.parent = 0.0, 0
+        self.cpu_s, self.before_s, self.parent = 0.0, 0.0, 0
 
     def read(self, tick_s: float) -> float:
         """Own and reaped CPU seconds; raises OSError or IndexError when the process is gone."""
-        self.parent, ticks = _stat(os.pread(self.descriptor, 512, 0))
+        self.parent, ticks, _ = _stat(os.pread(self.descriptor, 512, 0))
         self.cpu_s = ticks * tick_s
-        return self.cpu_s
+        return self.cpu_s - self.before_s
+
+    def first_read(self, tick_s: float, since_boot_s: float) -> None:
+        """As :meth:`read`; of a process older than `since_boot_s` only what it does from now on will count."""
+        self.parent, ticks, start_ticks = _stat(os.pread(self.descriptor, 512, 0))
+        self.cpu_s = ticks * tick_s
+        if (start_ticks + 1) * tick_s <= since_boot_s:
+            self.before_s = self.cpu_s
 
 
-def _stat(text: bytes) -> tuple[int, int]:
-    """Parent and CPU ticks (user, system, reaped user, reaped system) of a `/proc/PID/stat` line.
+def _stat(text: bytes) -> tuple[int, int, int]:
+    """Parent, CPU ticks (user, system, reaped user, reaped system) and start of a `/proc/PID/stat` line.
 
     The command's name may hold blanks and brackets: everything counts from the last one (proc(5)).
     """
-    fields = text[text.rindex(b")") + 2 :].split(None, 16)
+    fields = text[text.rindex(b")") + 2 :].split(None, 20)
     ticks = int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])
-    return int(fields[1]), ticks
+    return int(fields[1]), ticks, int(fields[19])
 
 
 class ProcessTree:
@@ -74,11 +91,13 @@ class ProcessTree:
         own_cpu_s: Callable[[], float] = time.process_time,
         reaped_s: Callable[[], float] = _reaped_s,
         cgroup: CgroupCpu | None = None,
+        since_boot_s: Callable[[], float] = _since_boot_s,
     ) -> None:
         self._proc = root / "proc"
         self._pid = os.getpid() if pid is None else pid
         self._own_cpu_s, self._children_reaped_s = own_cpu_s, reaped_s
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+        self._began_s = since_boot_s()
         self._children: dict[int, _Child] = {}
         self._gone_s = 0.0
         self._tree_s = 0.0
@@ -110,26 +129,37 @@ class ProcessTree:
         return self._total_s
 
     def _read_tree(self) -> float:
-        tree_s = self._own_cpu_s() + self._children_reaped_s() + self._gone_s
-        if self._children:
-            for child in tuple(self._children.values()):
-                try:
-                    tree_s += child.read(self._tick_s)
-                except (OSError, ValueError, IndexError):
-                    tree_s += self._bury(child)
+        alive_s, reaped_s = 0.0, self._children_reaped_s()
+        for _ in range(MOST_READS):
+            if not self._children:
+                break
+            alive_s = self._read_children()
+            before_s, reaped_s = reaped_s, self._children_reaped_s()
+            if before_s == reaped_s:
+                break  # else one was reaped meanwhile, and would be counted twice
+        tree_s = self._own_cpu_s() + reaped_s + self._gone_s + alive_s
         if tree_s < self._tree_s:  # a child reaped where nobody counts it, e.g. while SIGCHLD is ignored
             self._gone_s += self._tree_s - tree_s
             return self._tree_s
         return tree_s
 
-    def _bury(self, child: _Child) -> float:
-        """Forget a child.  A parent of ours has reaped it, and counts it now; an orphan's seconds are kept."""
+    def _read_children(self) -> float:
+        alive_s = 0.0
+        for child in tuple(self._children.values()):
+            try:
+                alive_s += child.read(self._tick_s)
+            except (OSError, ValueError, IndexError):
+                self._bury(child)
+        return alive_s
+
+    def _bury(self, child: _Child) -> None:
+        """Forget a child.  A parent of ours has reaped it, and counts all of it now; an orphan's seconds are kept."""
         self._children.pop(child.pid, None)
         os.close(child.descriptor)
         if child.parent == self._pid or child.parent in self._children:
-            return 0.0
-        self._gone_s += child.cpu_s
-        return child.cpu_s
+            self._gone_s -= child.before_s
+        else:
+            self._gone_s += child.cpu_s - child.before_s
 
     def discover(self, *, at_once: bool = False) -> list[_Child]:
         """Descendants not known yet, for :meth:`adopt`; takes no lock and changes nothing that an edge reads.
@@ -145,7 +175,7 @@ class ProcessTree:
             except OSError:  # gone since: its parent has reaped it
                 continue
             try:
-                child.read(self._tick_s)
+                child.first_read(self._tick_s, self._began_s)
             except (OSError, ValueError, IndexError):
                 os.close(child.descriptor)
             else:

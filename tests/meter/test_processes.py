@@ -112,6 +112,32 @@ def test_an_orphan_that_init_reaps_does_not_turn_the_sum_down(tree):
     assert seen == sorted(seen)
 
 
+def test_what_a_child_did_before_the_tree_began_is_nobodys():
+    """Not while it lives, and not when it is reaped: its parent then counts all of its life at once."""
+    with burner(0.3) as child:
+        time.sleep(2 * TICK_S)
+        tree = ProcessTree()
+        before_s, own_s = tree.cpu_s(), time.process_time()
+        alive_s = look(tree) - before_s
+        child.stdin.close()
+    reaped_s = tree.cpu_s() - before_s
+    own_s = time.process_time() - own_s
+    tree.close()
+    assert alive_s <= own_s + TICK_S
+    assert reaped_s <= own_s + 0.1  # its own end, and no 0.3 s
+
+
+def test_a_child_that_is_reaped_between_two_looks_at_it_is_counted_once(proc):
+    """The total of reaped children jumps while the children's own files are read."""
+    proc.process(11, 10, 300, 0, 0, 0)
+    totals_s = iter([1.0, 1.0, 1.0, 4.0])
+    tree = fake_tree(proc, reaped_s=lambda: next(totals_s, 4.0))
+    alive_s = look(tree)
+    (proc.root / "proc/11/stat").write_text("")  # reaped
+    assert tree.cpu_s() == pytest.approx(alive_s) == pytest.approx(9.0)
+    assert tree.cpu_s() == pytest.approx(9.0)
+
+
 def test_no_children_costs_no_search(tree):
     looked = []
 
@@ -156,7 +182,7 @@ def proc(tmp_path):
 
 
 def fake_tree(proc: Proc, **changes) -> ProcessTree:
-    own = {"own_cpu_s": lambda: 5.0, "reaped_s": lambda: 1.0, **changes}
+    own = {"own_cpu_s": lambda: 5.0, "reaped_s": lambda: 1.0, "since_boot_s": lambda: 0.0, **changes}
     return ProcessTree(proc.root, pid=10, **own)
 
 

@@ -9,7 +9,7 @@ from queue import Empty
 from typing import Any
 
 import pytest
-from kernels import KERNELS, PATIENCE_S, Kernel
+from kernels import KERNELS, PATIENCE_S, SILENCE_S, Kernel, wake
 
 from jupyter_carbon.notebook.channel import COMM_ID, TARGET
 from jupyter_carbon.notebook.protocol import VERSION, encoded_bytes
@@ -40,11 +40,16 @@ class Page:
     def listen(self, until: Any, patience_s: float = PATIENCE_S) -> Message:
         """Hear until a message satisfies; that message."""
         give_up = time.monotonic() + patience_s
+        silent_until = time.monotonic() + SILENCE_S
         while time.monotonic() < give_up:
             try:
                 message = self.client.get_iopub_msg(timeout=0.1)
             except Empty:
+                if time.monotonic() > silent_until:
+                    silent_until = time.monotonic() + SILENCE_S
+                    wake(self.client)
                 continue
+            silent_until = time.monotonic() + SILENCE_S
             self.heard.append((time.monotonic(), message))
             if until(message):
                 return message
@@ -55,6 +60,8 @@ class Page:
         began, request = time.monotonic(), self.submit(code)
         self.run_from = len(self.heard)
         self.listen(lambda m: is_idle(m, request))
+        while self.client.get_shell_msg(timeout=PATIENCE_S)["parent_header"].get("msg_id") != request:
+            pass  # the next request must not meet the reply on its way
         return time.monotonic() - began
 
     def snapshot(self, **wanted: Any) -> Message:
