@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_carbon.api import best_start
-from jupyter_carbon.estimate.arguments import Budget, add_estimate, asked_of, scenarios_in
+from jupyter_carbon.estimate.arguments import Budget, add_estimate, asked_of, scenarios_in, unknown_option
 from jupyter_carbon.footprint import NOTHING
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.book import Ledger
@@ -29,7 +29,9 @@ from jupyter_carbon.units import duration_text
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 with one sentence when not, 2 for a wrong call."""
-    options = _parser().parse_args(argv)
+    options, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        options.command.error(unknown_option(unknown[0], options.command))
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def word(name: str, run: Any, text: str) -> argparse.ArgumentParser:
         command = words.add_parser(name, help=text, description=text)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, command=command)
         return command
 
     def of_ledger(command: argparse.ArgumentParser) -> None:
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = word("doctor", _doctor, "What is measured here, what is not, why, and what to do about it.")
     doctor.add_argument("--json", action="store_true", help="the findings as a JSON list")
+    doctor.add_argument("--test", action="store_true", help="also ten seconds of a known load: do the numbers follow?")
 
     when = word("when", _when, "The greenest start of a job of that length.")
     when.add_argument("hours", help="how long it takes: 3h, 90m, 2d")
@@ -202,6 +205,8 @@ def _doctor(options: argparse.Namespace) -> int:
     session = Session(Carbon(), recording=False)
     session.wait_until_warm(timeout_s=10.0)
     findings = session.findings()
+    if options.test:
+        findings += session.self_test()
     session.close()
     if options.json:
         _print_json([asdict(finding) for finding in findings])

@@ -14,12 +14,14 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
+from jupyter_carbon.calibration.store import Calibration, Store, default_folder
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
@@ -41,15 +43,18 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
+from jupyter_carbon.power.counter import suspended_s
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
+from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
 from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
+    from jupyter_carbon.calibration.procedure import Calibrator
     from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
@@ -80,6 +85,10 @@ CLOSING_S = 2.0
 by not waiting: every finished cell is in the journal since its own end."""
 
 
+NEWEST = 256
+"""Cells that have ended and are kept in memory: until they are in the ledger, a cell's history is looked up here."""
+
+
 class Cell:
     """A run that is being metered, or has been: its window and status are there once it has ended.
 
@@ -103,6 +112,25 @@ class Cell:
         self.course: Course = ()
         self.client: str | None = None
         """Which page or client asked for the run (`header.session` of its request)."""
+
+
+class _StruckOff:
+    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
+    it.  What an interrupt breaks off stays, to be ended again."""
+
+    __slots__ = ("_cell", "_running")
+
+    def __init__(self, running: list[Cell], cell: Cell) -> None:
+        self._running, self._cell = running, cell
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and self._cell in self._running:
+            self._running.remove(self._cell)
 
 
 class Session:
@@ -190,6 +218,7 @@ class Session:
         self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._newest: deque[Cell] = deque(maxlen=NEWEST)
         self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
         self._stale = False
@@ -201,8 +230,15 @@ class Session:
         self._soon: deque[Callable[[], object]] = deque()
 
         self.surroundings = Surroundings(
-            settings, root, environ, sources=lambda: self.meter.sources, inside_another=forked
+            settings,
+            root,
+            environ,
+            sources=lambda: self.meter.sources,
+            inside_another=forked,
+            calibration=lambda host: self._store(host).load(),
         )
+        self._calibrator: Calibrator | None = None
+        self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
@@ -218,6 +254,7 @@ class Session:
             first=self._warm_up,
             woken=self._woken,
             last=self._finish,
+            pause=self.meter.watch,
             boundary=self.boundary,
         )
         if not self._ticker.start():
@@ -225,7 +262,10 @@ class Session:
         ours = weakref.ref(self)
         atexit.register(_close, ours)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _forget(ours))
+            os.register_at_fork(
+                before=lambda: _make_way(ours),
+                after_in_child=lambda: _forget(ours),
+            )
 
     # --- on the cell's path -------------------------------------------------------------------------------
 
@@ -245,15 +285,18 @@ class Session:
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
-        try:
-            self._tell_begin(cell, self.context(region))
-            self.meter.begin(cell.running)
-        except Exception:
-            if owner is None:  # a block: nobody comes to end it
-                self._running.remove(cell)
-            raise
+        if owner is None:  # a block: nobody comes to end it
+            with _StruckOff(self._running, cell):
+                self._begin(cell)
+        else:
+            self._begin(cell)
         self._ticker.wake()
+        self.meter.release(cell.running)
         return cell
+
+    def _begin(self, cell: Cell) -> None:
+        self._tell_begin(cell, self.context(cell.region))
+        self.meter.begin(cell.running)
 
     def new_run(
         self,
@@ -283,16 +326,12 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        try:
+        with _StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
             if self._watcher is not None and cell.window is not None and cell.window.duration_s > self._ticker.period_s:
                 self._ticker.hurry()  # somebody waits for the number of a cell that took its time
-        except Exception:  # a fault of ours costs this cell its row, and no cell after it
-            if cell in self._running:
-                self._running.remove(cell)
-            raise
         self._ticker.wake()
         self.books.say()
 
@@ -317,6 +356,7 @@ class Session:
             self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
             self._running.remove(cell)
         self._ended.append(cell)
+        self._newest.append(cell)
         if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
             self.account()
 
@@ -362,6 +402,11 @@ class Session:
             intensity, course = self._hour_of(cell, window)
         context = cell.told or self.context(cell.region)
         return record(cell.run, window, cell.status, context, intensity, course)
+
+    def newest_of(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
+        """The newest of this session's runs of these sources, oldest first: the ledger may not have them yet."""
+        cells = [cell for cell in tuple(self._newest) if cell.run.source_sha1 in sha1s]
+        return [self.record_of(cell) for cell in cells[-limit:]]
 
     def intensity(self, region: str | None = None) -> CarbonIntensity:
         """What the electricity carries now, as far as it is known in memory."""
@@ -412,15 +457,53 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import Finding, examine, of_grid, of_ledger  # noqa: PLC0415  (when somebody asks)
+        from jupyter_carbon.report.doctor import (  # noqa: PLC0415  (when somebody asks)
+            Finding,
+            examine,
+            of_calibration,
+            of_clock,
+            of_grid,
+            of_ledger,
+        )
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
+            of_calibration(self.surroundings.calibration, self.context(), self.host),
+            of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
             *of_grid(self.hours.states),
             of_ledger(self.books.path, self.books.trouble),
             *(Finding("warning", "problem", text) for text in self.warnings),
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
+
+    def self_test(self) -> tuple[Finding, ...]:
+        """Ten seconds of a known load, and whether the numbers move as they must; off any cell's path."""
+        from jupyter_carbon.report.self_test import findings  # noqa: PLC0415  (when somebody asks)
+
+        return findings(self.meter, self.context(), self.host)
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """Calibrates this machine."""
+        if self._calibrator is None:
+            from jupyter_carbon.calibration.procedure import Calibrator  # noqa: PLC0415  (when somebody asks)
+
+            self._calibrator = Calibrator(
+                self.meter,
+                self.context,
+                self.host,
+                self._store(self.host),
+                before=self.surroundings.wall_of_its_kind,
+                on_new=self._calibrated,
+            )
+        return self._calibrator
+
+    def _store(self, host: Host) -> Store:
+        return Store(default_folder(self._environ), host)
+
+    def _calibrated(self, calibration: Calibration) -> None:
+        self.surroundings.calibration = calibration
+        self.reconfigure()
 
     def outlook(self) -> Outlook:
         """The grid here, now and in the coming day, as far as it is known in memory; off the cell's path."""
@@ -601,6 +684,8 @@ class Session:
             self._let_in()
         finally:
             self._warm.set()
+        if self.gpus_found:
+            self._ticker.pause()  # a cell that begins now finds known when the counters move
 
     def _make_live(self) -> Live:
         from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (on the ticker's thread, for a named place)
@@ -653,6 +738,15 @@ def _close(ours: weakref.ref[Session]) -> None:
     session = ours()
     if session is not None:
         session.close()
+
+
+def _make_way(ours: weakref.ref[Session]) -> None:
+    """A script forks while nothing is metered: our thread, if it is the only other one, is not there, and is started
+    again with the next block.  Python 3.12 warns of a fork beside a thread, and rightly: the child has the locks that
+    the thread held, and nobody who lets them go."""
+    session = ours()
+    if session is not None and not session._running and session.is_of_this_process and threading.active_count() == 2:
+        session._ticker.send_away(UNFORKABLE_S)
 
 
 def _forget(ours: weakref.ref[Session]) -> None:

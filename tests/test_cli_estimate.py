@@ -53,6 +53,21 @@ def test_what_cannot_be_ends_in_one_sentence(capsys, words, sentence):
     assert told.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["estimate", "--gpu", "H100", "--regon", "FR"], "--regon is not known; did you mean --region"),
+        (["plan", "runs.csv", "--ouput=x.csv"], "--ouput=x.csv is not known; did you mean --output?"),
+        (["estimate", "H100"], "H100 is not known; one of --help, --gpu"),
+    ],
+)
+def test_a_word_that_no_command_knows_names_its_near_matches(capsys, words, sentence):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_a_budget_that_will_be_passed_ends_non_zero_with_its_probability(capsys):
     assert main(["estimate", *RUN, "--budget", "5g"]) == 1
     assert "The budget of 5 g is passed with a probability of more than 99 %." in capsys.readouterr().err
