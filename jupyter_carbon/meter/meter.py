@@ -23,8 +23,11 @@ from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.turns import in_turns
 
 SEARCH_FROM_S = 0.05
-"""Cells longer than this have their child processes looked for once more at their end.  Of shorter ones the
-microseconds are taken off that pass between their own work and the readings at their edges."""
+"""Cells longer than this have their child processes looked for once more at their end."""
+
+TRIM_TO_S = 0.01
+"""Of cells up to this long the microseconds are taken off that pass between their own work and the readings at their
+edges: a hundred are a hundredth of it."""
 
 IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
@@ -177,15 +180,15 @@ class Meter:
         arrived = self._clock(), self._tree.own_cpu_s()
         if running.began is None:  # an interrupt came before its first reading
             self.begin(running)
-        is_short = arrived[0] - cast("Reading", running.began).t_s <= SEARCH_FROM_S
-        if not is_short:
+        elapsed_s = arrived[0] - cast("Reading", running.began).t_s
+        if elapsed_s > SEARCH_FROM_S:
             found = self._tree.discover(at_once=True)
             with self._lock:
                 self._tree.adopt(found)
                 self._look_at_gpus()
         with self._lock:
             now = self._read()
-            if is_short and not running.closed and len(self._open) == 1 and not self._blocks:
+            if elapsed_s <= TRIM_TO_S and not running.closed and len(self._open) == 1 and not self._blocks:
                 now = self._trimmed(running, arrived, now)
             self._close_stretch(now)
             if running in self._open:

@@ -17,8 +17,9 @@ Seconds = Callable[[], float]
 READ_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError)
 """What a read may raise: EACCES, ENOENT, ENODATA, EIO, and text that is no number."""
 
-GUARD = 1.5
-"""A counter that counts more than this times the power limit does not count energy."""
+GUARD, GUARD_S = 1.5, 1.0
+"""A counter that counts more than so many times the power limit over so many seconds does not count energy.  Not over
+fewer: behind a hypervisor, or while a driver sleeps, what was used comes late and all at once."""
 SUSPEND_S = 0.5
 """A larger jump between the two clocks is a suspended machine, a smaller one is their jitter."""
 PAUSE_S = 5.0
@@ -152,7 +153,8 @@ class WrappingCounter:
         self._step_s = step_s
         self._still_s = float("inf") if rests else max(STILL_S, 2.0 * step_s)
         self._moved_s = clock()
-        self._standing_from_s: float | None = None  # when the last good read before it stood still began
+        self._standing = False
+        self._room_j = self._guard_w * GUARD_S  # what may be counted at once
         self._decent_s = DECENT_STEPS * step_s
         self._recent_w = self._pause_w = expected_w
 
@@ -178,24 +180,26 @@ class WrappingCounter:
         except self._errors:
             return self._guess_j("read-failed", self._clock())
         now_s = self._clock()
+        elapsed_s = now_s - self._asked_s
+        silent_s = now_s - self._moved_s if self._standing else elapsed_s
+        room_j = min(self._room_j + self._guard_w * elapsed_s, self._guard_w * max(GUARD_S, silent_s))
         if raw_j != self._raw_j:
             self._moved_s = now_s
         elif asked_s - self._moved_s > self._still_s:
-            return self._standing_j(asked_s, now_s)
+            return self._standing_j(room_j, asked_s, now_s)
         suspend_s = self._suspended_s()
-        elapsed_s = now_s - self._asked_s
-        grown_s = elapsed_s if self._standing_from_s is None else now_s - self._standing_from_s
         step_j = raw_j - self._raw_j
         if step_j < 0.0:
             step_j += self._range_j
         sound = (
             # It moves in steps, and the first of them may have been due just before the last read.
-            0.0 <= step_j <= self._guard_w * (grown_s + self._step_s)
+            0.0 <= step_j <= room_j + self._guard_w * self._step_s
             and elapsed_s <= self._longest_s
             and suspend_s - self._suspend_s <= SUSPEND_S
         )
         if sound:
             self._total_j += step_j
+            self._room_j = max(0.0, room_j - step_j)
             if now_s - self._mark_s >= self._decent_s:
                 self._learn_power(now_s)
         elif not math.isfinite(raw_j):
@@ -205,9 +209,9 @@ class WrappingCounter:
         self._raw_j, self._asked_s = raw_j, asked_s
         if suspend_s > self._suspend_s:
             self._suspend_s = suspend_s
-        if self._standing_from_s is not None and sound:
+        if self._standing and sound:
             self._faults.restore(self._device)
-        self._standing_from_s = None
+        self._standing = False
         if self._guessing:
             self._faults.note(self._device, self._guessing, self._seen_s, now_s)
             self._faults.fill(self._device, self._seen_s, now_s)
@@ -221,11 +225,9 @@ class WrappingCounter:
             self._said_j = self._total_j
         return self._said_j
 
-    def _standing_j(self, asked_s: float, now_s: float) -> float:
+    def _standing_j(self, room_j: float, asked_s: float, now_s: float) -> float:
         """The answer where it has stood still for too long; what it says next is of all the time since."""
-        if self._standing_from_s is None:
-            self._standing_from_s = self._asked_s
-        self._asked_s = asked_s
+        self._standing, self._room_j, self._asked_s = True, room_j, asked_s
         self._faults.note(self._device, "stuck", self._moved_s, now_s)
         self._faults.fill(self._device, self._moved_s, now_s)
         return self._said_j
