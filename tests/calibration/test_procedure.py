@@ -19,6 +19,7 @@ from jupyter_carbon.calibration.store import NOTHING, counted_by
 from jupyter_carbon.calibration.words import calibrate
 from jupyter_carbon.grid.providers import Request, Response
 from jupyter_carbon.grid.providers.http import fetch
+from jupyter_carbon.model import CarbonError
 
 AT_REST_W, AT_LOAD_W = FACTOR * IDLE_W + BASE_W, FACTOR * FULL_W + BASE_W  # 52 and 172 W
 
@@ -285,3 +286,8 @@ def test_the_load_ends_when_whoever_waits_is_interrupted():
     with pytest.raises(KeyboardInterrupt):
         known_load.busy(1, 30.0, interrupt)
     assert psutil.Process().children() == []
+
+
+def test_where_no_process_can_be_started_the_reason_is_said(tmp_path):
+    with pytest.raises(CarbonError, match=r"no load can be made: .*nowhere cannot be started"):
+        known_load.busy(1, 1.0, lambda: None, python=str(tmp_path / "nowhere"))
