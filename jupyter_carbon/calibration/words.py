@@ -14,6 +14,7 @@ HOW = """\
 With a plug meter that you look at:
   %carbon calibrate rest       10 s; look at the plug meanwhile, then say what it showed: %carbon calibrate 61.5 W
   %carbon calibrate load       23 s under load; then the same: %carbon calibrate 143 W
+  (a laptop: with its battery full; the plug feeds the screen too)
 With one on your network, a minute:
   %carbon calibrate plug shelly 192.168.1.20
   %carbon calibrate plug tasmota 192.168.1.21

@@ -48,12 +48,10 @@ def stored(session: Session, tmp_path: Path, calibration: Calibration) -> None:
 
 
 def a_cell(session: Session, machine: Machine):
-    machine.zone.add_j(0.1)  # it moves: nobody takes it for frozen
-    cell = session.begin("1", owner=SHELL)
-    for _ in range(10):
-        time.sleep(0.02)
-        machine.zone.add_j(JOULES / 10)
-    session.end(cell)
+    with machine.zone.restless():  # as a real register: it never stands still
+        cell = session.begin("1", owner=SHELL)
+        machine.zone.draw(JOULES, seconds=0.2)
+        session.end(cell)
     return session.record_of(cell)
 
 
@@ -91,7 +89,7 @@ def test_a_cells_joules_at_the_wall_are_the_fits(machine, opened, tmp_path):
     base_j = 30.0 * session.context().idle_share * seconds
     assert cost.wall_energy_j.likely == pytest.approx(1.25 * cost.energy_j.likely + base_j)
     [cpu] = [share for share in record.shares if share.domain.component == "cpu"]
-    assert cpu.machine_energy_j.likely == pytest.approx(JOULES)
+    assert cpu.machine_energy_j.likely == pytest.approx(JOULES, rel=0.01)
 
 
 def way_of(session: Session) -> str:

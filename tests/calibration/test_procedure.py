@@ -59,8 +59,8 @@ def test_two_typed_readings_make_a_calibration_that_is_stored_and_told(bench):
     ]  # fmt: skip
     assert (calibration.wall_at, calibration.source) == ("2026-11-22", "cpu:package-0:rapl")
     assert bench.told == [calibration]
-    assert said.startswith("wall = 1.177 x devices + 40.5 W")
-    assert said.endswith("from 2 readings, off by 1.4 W (1.3%).  Stored, and used from the next cell on.")
+    assert said.startswith("wall = 1.187 x devices + 40.3 W")
+    assert said.endswith("from 2 readings, off by 0.9 W (0.8%).  Stored, and used from the next cell on.")
 
 
 def test_each_word_says_the_next_one(bench):
