@@ -73,6 +73,7 @@ class Meter:
         busy: MachineBusy,
         *,
         n_cpu: int,
+        idle_w: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lock = threading.Lock()
@@ -86,7 +87,7 @@ class Meter:
         self._open: list[Running] = []
         self._blocks: list[weakref.ref[Running]] = []  # a block that nobody ends is forgotten
         # Replaced whole, never changed: a window holds what was known when it was closed.
-        self._idle_w: Mapping[str, float] = {}
+        self._idle_w: Mapping[str, float] = dict(idle_w or {})  # an earlier session's, until this one has seen better
         self._recent_w: Mapping[str, float] = {}
         self._j_per_cpu_s: Mapping[str, float] = {}
         self._idle_seen: dict[str, tuple[float, float]] = {}
