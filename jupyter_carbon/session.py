@@ -209,7 +209,11 @@ class Session:
         self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
-            sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
+            sources,
+            ProcessTree(root, cgroup=own_cgroup(root)),
+            self.host.busy,
+            n_cpu=self.host.logical_cpus,
+            idle_w=self.surroundings.calibration.idle_w,
         )
         self.gpus_found = False
         self._warm, self._looked = threading.Event(), threading.Event()

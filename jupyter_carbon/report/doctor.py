@@ -91,6 +91,9 @@ def of_calibration(calibration: Calibration, context: Context, host: Host) -> Fi
     if calibration.cpu is not None:
         curve = calibration.cpu
         told.append(f"the processor on {curve.at}: {curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load")
+    if calibration.idle_w:
+        at_rest = ", ".join(f"{device} {watts:.3g} W" for device, watts in sorted(calibration.idle_w.items()))
+        told.append(f"at rest on {calibration.idle_at}: {at_rest}")
     if not told:
         return Finding(
             "calibration",
