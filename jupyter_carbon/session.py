@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
-from jupyter_carbon.calibration.store import Calibration, Store, default_folder
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
@@ -53,6 +52,7 @@ from jupyter_carbon.unforkable import Unforkable
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
     from jupyter_carbon.calibration.procedure import Calibrator
+    from jupyter_carbon.calibration.store import Calibration, Store
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
@@ -203,7 +203,7 @@ class Session:
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=lambda host: self._store(host).load(),
+            calibration=self._stored_calibration,
         )
         self._calibrator: Calibrator | None = None
         self._epoch_s = time.time() - time.monotonic()
@@ -213,7 +213,7 @@ class Session:
             ProcessTree(root, cgroup=own_cgroup(root)),
             self.host.busy,
             n_cpu=self.host.logical_cpus,
-            idle_w=self.surroundings.calibration.idle_w,
+            idle_w=known.idle_w if (known := self.surroundings.calibration) else None,
         )
         self.gpus_found = False
         self._warm, self._looked = threading.Event(), threading.Event()
@@ -448,8 +448,18 @@ class Session:
             )
         return self._calibrator
 
+    @property
+    def _calibrations(self) -> Path:
+        return default_path(self._environ).parent / "calibration"
+
     def _store(self, host: Host) -> Store:
-        return Store(default_folder(self._environ), host)
+        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
+
+        return Store(self._calibrations, host)
+
+    def _stored_calibration(self, host: Host) -> Calibration | None:
+        """What was calibrated on this machine; where nothing ever was, nothing is imported to find that out."""
+        return self._store(host).load() if self._calibrations.is_dir() else None
 
     def _calibrated(self, calibration: Calibration) -> None:
         self.surroundings.calibration = calibration

@@ -10,13 +10,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jupyter_carbon import tables
 from jupyter_carbon.model import ONE, Interval, Quality, WallModel
-from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.value import value
+
+if TYPE_CHECKING:
+    from jupyter_carbon.power.cpu_curve import CpuCurve
 
 Chassis = Literal["laptop", "desktop", "server", "vm", "unknown"]
 
