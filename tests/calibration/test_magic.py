@@ -9,7 +9,6 @@ import pytest
 from kernels import NEWEST, Kernel
 
 from jupyter_carbon.cli import main
-from jupyter_carbon.report.self_test import LOAD_S, REST_S
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +56,10 @@ def test_doctor_tests_itself_when_asked_to_and_ends_with_a_verdict(capsys, monke
     assert main(["doctor", "--test", "--json"]) == 0
     texts = [f["text"] for f in json.loads(capsys.readouterr().out) if f["topic"] == "self-test"]
     assert texts[0].startswith("CPU time of ours: ")
-    assert f"for {LOAD_S:.1f} s" in texts[0]
+    assert " CPU seconds of a load of " in texts[0]
     assert any(text.startswith("CPU package-0: ") and " J under load (" in text for text in texts)
     assert any("one read takes " in text for text in texts)
     assert any(texts[-1].startswith(said) for said in ("the numbers move", "others are at work", "do not believe"))
-    assert REST_S + LOAD_S + REST_S == 10.0
 
 
 def test_doctor_loads_nothing_unasked(capsys, monkeypatch, tmp_path):
