@@ -311,6 +311,7 @@ class Session:
             flags += ("begun-late",)
         if self.gpus_found:
             flags += synchronise(sys.modules)
+            self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
         window = self.meter.end(cell.running)

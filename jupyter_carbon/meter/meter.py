@@ -53,7 +53,7 @@ class Running:
     """A cell that is being metered, or a block inside one: the stretches it has lived through, each with the number of
     cells alive in it."""
 
-    __slots__ = ("__weakref__", "began", "began_cpu_s", "closed", "edge_s", "released", "since", "wander_j2")
+    __slots__ = ("__weakref__", "arrived", "began", "began_cpu_s", "closed", "edge_s", "released", "since", "wander_j2")
 
     def __init__(self) -> None:
         self.began: Reading | None = None
@@ -63,6 +63,7 @@ class Running:
         self.wander_j2: Mapping[str, float] = {}  # of gauges, at its beginning
         self.began_cpu_s = 0.0  # this process's CPU seconds at the reading where it began
         self.released: tuple[float, float] | None = None  # when its own work could begin, and the CPU seconds then
+        self.arrived: tuple[float, float] | None = None  # and when it was over
 
 
 class Meter:
@@ -175,11 +176,16 @@ class Meter:
 
     def release(self, running: Running) -> None:
         """The cell's own work begins now: what passed since its first reading was ours."""
-        running.released = self._clock(), self._tree.own_cpu_s()
+        cpu_s = self._tree.own_cpu_s()
+        running.released = self._clock(), cpu_s
+
+    def arrive(self, running: Running) -> None:
+        """The cell's own work is over; :meth:`end` follows at once."""
+        running.arrived = self._clock(), self._tree.own_cpu_s()
 
     def end(self, running: Running) -> Window:
         """The cell ends now; its window."""
-        arrived = self._clock(), self._tree.own_cpu_s()
+        arrived = running.arrived or (self._clock(), self._tree.own_cpu_s())
         if running.began is None:  # an interrupt came before its first reading
             self.begin(running)
         is_short = arrived[0] - cast("Reading", running.began).t_s <= SEARCH_FROM_S
