@@ -434,6 +434,9 @@ def test_a_long_gap_between_two_looks_is_filled_with_the_power_at_its_end() -> N
     assert faults.during(1000, 1060) == ("gauge-gap:gpu0",)
     joules, faults = integrate([300.0, 50.0], every_s=5.0)
     assert joules == 5 * 175.0
+    assert faults.during(1000, 1005) == ("gauge-gap:gpu0",)  # from 2 s on it is said
+    joules, faults = integrate([300.0, 50.0], every_s=2.0)
+    assert joules == 2 * 175.0
     assert not faults
 
 
