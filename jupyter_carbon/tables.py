@@ -172,15 +172,32 @@ def cpu_key(name: str) -> str:
         is_generation = word == "gen" and before.endswith(("st", "nd", "rd", "th")) and before[:-2].isdigit()
         is_clock_in_one = word.endswith(("mhz", "ghz")) and word[:-3].replace(".", "").isdigit()
         is_core_count = unit in ("core", "cores") and (number.isdigit() or number in _NUMBERS)
+        is_series = before == "xeon" and word == "6"  # of the "Xeon 6 6980P", which `lscpu` calls Xeon 6980P
         if is_clock or is_generation:
             kept.pop()
-        elif not is_clock_in_one and not is_core_count:
+        elif not (is_clock_in_one or is_core_count or is_series):
             kept += [part for part in word.split("-") if part not in _MAKERS]
         before = word
     return "".join(char for char in "".join(kept) if char == "+" or (char.isascii() and char.isalnum()))
 
 
-_MAKERS = frozenset(["intel", "amd", "genuine", "authentic", "cpu", "apu", "soc", "processor", "processors"])
+_MAKERS = frozenset(
+    [
+        "intel",
+        "amd",
+        "aws",
+        "amazon",
+        "annapurna",
+        "labs",
+        "genuine",
+        "authentic",
+        "cpu",
+        "apu",
+        "soc",
+        "processor",
+        "processors",
+    ]
+)
 _NUMBERS = frozenset(["dual", "triple", "quad", "six", "eight", "twelve", "sixteen"])
 
 
