@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jupyter_carbon.estimate.priors import Prior, SizeLine, logit, share_of
+from jupyter_carbon import tables
+from jupyter_carbon.estimate import hardware
+from jupyter_carbon.estimate.priors import Prior, SizeLine, logit, share_of, shipped
 from jupyter_carbon.model import Interval
 
 # What ran, in the words of the package.
@@ -192,6 +194,58 @@ def _plug_gpu(part: pd.DataFrame, word: str, default_batch: float | None, *, sca
         *_reach(pd.Series(_work(part))),
         scatter_kept=scatter_kept,
     )
+
+
+# Of what a server draws idle at the plug, less its supply's loss, the packages' part: assumed, the rest is board, fans,
+# memory and disks.
+SUPPLY, IDLE_PART = 1.1, 0.35
+
+
+def cpu_levels(truth: Path, *, small: bool) -> tuple[Interval, Interval]:
+    """Idle and full share of the rating of CPUs in servers at the plug: of up to eight cores in boxes with one socket
+    since 2011 (kin of desktop parts), or of more cores since 2017."""
+    frame = pd.read_csv(truth / "specpower.csv")
+    few = (frame.cores / frame.chips) <= hardware.MANY_CORES
+    part = frame[few & (frame.chips == 1) & (frame.year >= 2011)] if small else frame[~few & (frame.year >= 2017)]
+    rated_w = np.array([getattr(tables.cpu(name), "tdp_w", np.nan) for name in part.cpu]) * part.chips
+    idle = IDLE_PART * part.w_idle / SUPPLY / rated_w
+    full = (part.w_100 - part.w_idle) / SUPPLY / rated_w + idle
+    ends = (idle.dropna().quantile([0.05, 0.5, 0.95]), full.dropna().quantile([0.05, 0.5, 0.95]))
+    return Interval(*ends[0]), Interval(*ends[1])
+
+
+def cpu_without(truth: Path, model: str) -> list[Prior]:
+    """The rows of a CPU that nobody metered: its levels are those of servers at the plug, spread load rises as their
+    graduated load does, and packed load as on the other parts whose packages were metered."""
+    frame = pd.read_csv(truth / "cpu_load_power.csv")
+    frame = frame[frame.usable_truth == 1]
+    own = frame[frame.cpu_model == model].iloc[0]
+    idle, full = cpu_levels(truth, small=own.cores_total / own.sockets <= hardware.MANY_CORES)
+    packed = [
+        _exponent(part.load_nominal_pct / 100, part.rapl_w)
+        for _, part in frame[(frame.cpu_model != model) & (frame.load_type == "some_cores")].groupby("cpu_model")
+    ]
+    spread = [
+        _exponent(part.load_pct / 100, part.watts)
+        for _, part in pd.read_csv(truth / "specpower_levels.csv").groupby("system")
+    ]
+    curves = {
+        which: shipped()("curve", (which,)).belief.scaled(np.median(found) / shipped()("curve", (which,)).belief.likely)
+        for which, found in (("packed", packed), ("spread", spread))
+    }
+    beliefs = {("idle", "cpu"): idle, ("full", "cpu"): full, **{("curve", which): at for which, at in curves.items()}}
+    return [
+        Prior(quantity, device, "", "", belief, None, "modelled", "fit")
+        for (quantity, device), belief in beliefs.items()
+    ]
+
+
+def _exponent(load: pd.Series, watts: pd.Series) -> float:
+    """The curve through a part's own ends that is nearest to what it drew."""
+    idle_w, full_w = watts[load == 0].mean(), watts[load == 1].mean()
+    tried = np.geomspace(0.2, 6.0, 200)
+    errors = [np.abs(idle_w + (full_w - idle_w) * (1 - (1 - load) ** each) - watts).mean() for each in tried]
+    return float(tried[int(np.argmin(errors))])
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, at: float) -> float:
