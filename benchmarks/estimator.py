@@ -189,7 +189,7 @@ def _plug_kwh(row: object, work: Workload | None, priors: Priors) -> Interval:
     return _run(box, Scenario(gpu=gpu, cpu=row.cpu_model, hours=row.duration_s / 3600)).energy_kwh.interval()
 
 
-def published(truth: Path, _: PriorsFor) -> list[Scored]:
+def published(truth: Path, priors_for: PriorsFor) -> list[Scored]:
     """Published training runs whose energy was measured: from device, hours and PUE."""
     frame = pd.read_csv(truth / "published_training.csv")
     scored = Scored("published: measured energy")
@@ -208,7 +208,7 @@ def published(truth: Path, _: PriorsFor) -> list[Scored]:
             pue=None if math.isnan(row.pue) or not whole else row.pue,
             boundary="wall" if whole else "devices",
         )
-        box = assemble(spec, None, Workload("training"), count, shipped())
+        box = assemble(spec, None, Workload("training"), count, priors_for(row.id))
         mwh = _run(box, scenario).energy_kwh.interval().scaled(1e-3)
         factor = 1.0 if math.isnan(row.pue) else row.pue
         scored.add(

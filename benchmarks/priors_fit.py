@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,10 @@ NETWORKS = {
 GFLOP = {("cifar100", "shufflenetv2"): 0.1, ("imagenet", "resnet50"): 8.2}
 GFLOP |= {("sentiment140", "bert_base_uncased"): 22.0, ("squad", "bert_base_uncased"): 65.0}
 
+# What a server's supply and converters take; and, of what it draws idle behind them, the packages' part: assumed, the
+# rest is board, fans, memory and disks.
+SUPPLY, IDLE_PART = 1.1, 0.35
+
 # The PC of wall_meter.csv as the package would describe it, to read a GPU's or a CPU's share off the plug.
 PC_FACTOR, PC_BASE_W, PC_RAM_W, PC_IDLE_GPU_W = 1.15, 50.0, 10.0, 22.0
 CPU_RATED_W, CPU_IDLE, CPU_FULL, CPU_CURVE = 125.0, 0.08, 1.75, 2.5
@@ -71,25 +75,22 @@ class Samples:
         """All other groups."""
         return self.only(self.group != group)
 
+    def with_more(self, other: Samples) -> Samples:
+        """These and those of another source, where no sizes count."""
+        joined = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("share", "group", "size")
+        }
+        return replace(self, **joined)
+
     def only(self, keep: np.ndarray) -> Samples:
-        return Samples(
-            self.quantity,
-            self.device,
-            self.workload,
-            self.share[keep],
-            self.group[keep],
-            self.size[keep],
-            self.measure,
-            self.default_batch,
-            self.smallest,
-            self.largest,
-            self.scatter_kept,
-        )
+        return replace(self, share=self.share[keep], group=self.group[keep], size=self.size[keep])
 
 
 def collect(truth: Path) -> list[Samples]:
     """What each set says about a device's share of its rating."""
-    return [*_inference(truth), *_training(truth), *_plug(truth)]
+    tpus, gpus = _published(truth)
+    inference, (*by_word, zeus), plug = _inference(truth), _training(truth), _plug(truth)
+    return [*inference, *by_word, zeus.with_more(gpus), tpus, *plug]
 
 
 def _inference(truth: Path) -> list[Samples]:
@@ -150,6 +151,26 @@ def _training(truth: Path) -> list[Samples]:
     return found
 
 
+# A TPU host and its supply as the package describes them, to read a TPU's share off the whole system.
+TPU_HOST, TPU_BASE_W = 0.27, 30.0 / 8
+
+
+def _published(truth: Path) -> tuple[Samples, Samples]:
+    """TPUs from the whole system's watts, less the host; GPUs whose own power was sampled all through the run."""
+    frame = pd.read_csv(truth / "published_training.csv")
+    frame = frame[(frame.evidence_class == "measured") & frame.device_hours.notna() & frame.reported_mwh.notna()]
+    mean_w = frame.reported_mwh * 1e6 / frame.device_hours / frame.pue.fillna(1.1)
+    tpu, alone = frame.hardware.str.startswith("TPU"), frame.includes.str.startswith("GPU only")
+    whole = ((mean_w - TPU_BASE_W) / SUPPLY / frame.tdp_w_per_device - TPU_HOST)[tpu]
+    own = (frame.reported_mwh * 1e6 / frame.device_hours / frame.tdp_w_per_device)[alone]
+
+    def samples(device: str, share: pd.Series) -> Samples:
+        group = frame.id[share.index].to_numpy()
+        return Samples("draw", device, "training", share.to_numpy(), group, np.full(len(share), np.nan))
+
+    return samples("tpu", whole), samples("gpu", own)
+
+
 PASCAL = (
     0.75  # a P100 against the other cards, in share of its rating: 0.69 / 0.89, 0.49 / 0.68, 0.64 / 0.85, 0.42 / 0.61
 )
@@ -194,11 +215,6 @@ def _plug_gpu(part: pd.DataFrame, word: str, default_batch: float | None, *, sca
         *_reach(pd.Series(_work(part))),
         scatter_kept=scatter_kept,
     )
-
-
-# Of what a server draws idle at the plug, less its supply's loss, the packages' part: assumed, the rest is board, fans,
-# memory and disks.
-SUPPLY, IDLE_PART = 1.1, 0.35
 
 
 def cpu_levels(truth: Path, *, small: bool) -> tuple[Interval, Interval]:
