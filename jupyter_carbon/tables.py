@@ -53,11 +53,14 @@ def near(name: str, names: Iterable[str], *, count: int = 5) -> list[str]:
     import difflib  # noqa: PLC0415  (only an error comes this way)
 
     by_lower = {known.casefold(): known for known in names}
+    numbered = re.compile(r"\b(?=[a-z0-9]*\d\d)[a-z0-9]{3,}\b").findall
     # A model number says more than all the letters around it: "8x H100" is near the H100, not near the RTX A1000
-    numbers = {word for word in re.findall(r"[a-z0-9]{3,}", name.casefold()) if re.search(r"\d\d", word)}
-    same = sorted((lower for lower in by_lower if numbers & set(re.findall(r"[a-z0-9]+", lower))), key=len)
-    alike = difflib.get_close_matches(name.casefold(), by_lower, n=count, cutoff=0.5)
-    return [by_lower[lower] for lower in dict.fromkeys([*same[:count], *alike])][:count]
+    numbers = set(numbered(name.casefold()))
+    same = sorted((lower for lower in by_lower if numbers & set(numbered(lower))), key=len)
+    by_number = {word: lower for lower in sorted(by_lower, key=len, reverse=True) for word in numbered(lower)}
+    alike = difflib.get_close_matches(name.casefold(), {**by_number, **by_lower}, n=count, cutoff=0.5)
+    near_it = [lower if lower in by_lower else by_number[lower] for lower in alike]
+    return [by_lower[lower] for lower in dict.fromkeys([*same[:count], *near_it])][:count]
 
 
 def _by_part_of_key(name: str, part: str, data: Path | None) -> Iterator[tuple[str, Row]]:
