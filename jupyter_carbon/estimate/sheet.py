@@ -155,22 +155,19 @@ def cases(sheet: Sheet) -> Cases:
             given["n_gpu"] = n_gpu  # work a step is shared out over the GPUs
         if "gpu" in given and 0.0 in n_gpu.values:
             given["gpu"] = _without_gpu(given["gpu"], n_gpu)
-    of_names, picks = _distinct([(column.codes, len(column.values)) for column in given.values()], rows)
-    names = (
-        [
-            {name: column.values[at] for (name, column), at in zip(given.items(), pick, strict=True)}
-            for pick in np.transpose(picks).tolist()
-        ]
-        if given
-        else [{}]
-    )
     counts = {name: sheet.fields[name] for name in COUNTS if name in sheet.fields}
     own = {name: column.numbers() for name, column in counts.items() if column.is_long}
     few = {name: column for name, column in counts.items() if name not in own}
-    keys = [(of_names, len(names)), *((column.codes, len(column.values)) for column in few.values())]
-    of_row, (name_at, *at) = _distinct(keys, rows)
+    of_row, picks = _distinct([(column.codes, len(column.values)) for column in (*given.values(), *few.values())], rows)
+    combinations = np.array(picks[: len(given)], dtype=np.int64).reshape(len(given), len(picks[0]) if picks else 1)
+    distinct, of_names = np.unique(combinations, axis=1, return_inverse=True)
+    names = [
+        {name: column.values[at] for (name, column), at in zip(given.items(), pick, strict=True)}
+        for pick in distinct.T.tolist()
+    ]
+    at = picks[len(given) :]
     numbers = {name: column.numbers()[where] for (name, column), where in zip(few.items(), at, strict=True)}
-    return Cases(names, name_at, numbers, of_row, own)
+    return Cases(names, of_names.ravel(), numbers, of_row, own)
 
 
 def _without_gpu(gpu: Column, n_gpu: Column) -> Column:
