@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
-from jupyter_carbon.calibration.store import Calibration, Store, default_folder
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
@@ -55,6 +54,7 @@ from jupyter_carbon.value import replace
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
     from jupyter_carbon.calibration.procedure import Calibrator
+    from jupyter_carbon.calibration.store import Calibration, Store
     from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
@@ -235,13 +235,17 @@ class Session:
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=lambda host: self._store(host).load(),
+            calibration=self._stored_calibration,
         )
         self._calibrator: Calibrator | None = None
         self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
-            sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
+            sources,
+            ProcessTree(root, cgroup=own_cgroup(root)),
+            self.host.busy,
+            n_cpu=self.host.logical_cpus,
+            idle_w=known.idle_w if (known := self.surroundings.calibration) else None,
         )
         self.gpus_found = False
         self._warm, self._looked = threading.Event(), threading.Event()
@@ -340,6 +344,7 @@ class Session:
             flags += ("begun-late",)
         if self.gpus_found:
             flags += synchronise(sys.modules)
+            self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
         window = self.meter.end(cell.running)
@@ -498,8 +503,18 @@ class Session:
             )
         return self._calibrator
 
+    @property
+    def _calibrations(self) -> Path:
+        return default_path(self._environ).parent / "calibration"
+
     def _store(self, host: Host) -> Store:
-        return Store(default_folder(self._environ), host)
+        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
+
+        return Store(self._calibrations, host)
+
+    def _stored_calibration(self, host: Host) -> Calibration | None:
+        """What was calibrated on this machine; where nothing ever was, nothing is imported to find that out."""
+        return self._store(host).load() if self._calibrations.is_dir() else None
 
     def _calibrated(self, calibration: Calibration) -> None:
         self.surroundings.calibration = calibration

@@ -53,11 +53,14 @@ def near(name: str, names: Iterable[str], *, count: int = 5) -> list[str]:
     import difflib  # noqa: PLC0415  (only an error comes this way)
 
     by_lower = {known.casefold(): known for known in names}
+    numbered = re.compile(r"\b(?=[a-z0-9]*\d\d)[a-z0-9]{3,}\b").findall
     # A model number says more than all the letters around it: "8x H100" is near the H100, not near the RTX A1000
-    numbers = {word for word in re.findall(r"[a-z0-9]{3,}", name.casefold()) if re.search(r"\d\d", word)}
-    same = sorted((lower for lower in by_lower if numbers & set(re.findall(r"[a-z0-9]+", lower))), key=len)
-    alike = difflib.get_close_matches(name.casefold(), by_lower, n=count, cutoff=0.5)
-    return [by_lower[lower] for lower in dict.fromkeys([*same[:count], *alike])][:count]
+    numbers = set(numbered(name.casefold()))
+    same = sorted((lower for lower in by_lower if numbers & set(numbered(lower))), key=len)
+    by_number = {word: lower for lower in sorted(by_lower, key=len, reverse=True) for word in numbered(lower)}
+    alike = difflib.get_close_matches(name.casefold(), {**by_number, **by_lower}, n=count, cutoff=0.5)
+    near_it = [lower if lower in by_lower else by_number[lower] for lower in alike]
+    return [by_lower[lower] for lower in dict.fromkeys([*same[:count], *near_it])][:count]
 
 
 def _by_part_of_key(name: str, part: str, data: Path | None) -> Iterator[tuple[str, Row]]:
@@ -172,15 +175,32 @@ def cpu_key(name: str) -> str:
         is_generation = word == "gen" and before.endswith(("st", "nd", "rd", "th")) and before[:-2].isdigit()
         is_clock_in_one = word.endswith(("mhz", "ghz")) and word[:-3].replace(".", "").isdigit()
         is_core_count = unit in ("core", "cores") and (number.isdigit() or number in _NUMBERS)
+        is_series = before == "xeon" and word == "6"  # of the "Xeon 6 6980P", which `lscpu` calls Xeon 6980P
         if is_clock or is_generation:
             kept.pop()
-        elif not is_clock_in_one and not is_core_count:
+        elif not (is_clock_in_one or is_core_count or is_series):
             kept += [part for part in word.split("-") if part not in _MAKERS]
         before = word
     return "".join(char for char in "".join(kept) if char == "+" or (char.isascii() and char.isalnum()))
 
 
-_MAKERS = frozenset(["intel", "amd", "genuine", "authentic", "cpu", "apu", "soc", "processor", "processors"])
+_MAKERS = frozenset(
+    [
+        "intel",
+        "amd",
+        "aws",
+        "amazon",
+        "annapurna",
+        "labs",
+        "genuine",
+        "authentic",
+        "cpu",
+        "apu",
+        "soc",
+        "processor",
+        "processors",
+    ]
+)
 _NUMBERS = frozenset(["dual", "triple", "quad", "six", "eight", "twelve", "sixteen"])
 
 

@@ -72,6 +72,9 @@ def test_importing_reads_no_table():
         ("Intel(R) Xeon(R) Platinum 8488C", "Intel Xeon Platinum 8488C", 385, 48, 96),
         ("Apple M1 Pro", "Apple M1 Pro", 30, 10, 10),
         ("Apple M2", "Apple M2", 20, None, None),
+        ("AWS Graviton3", "Annapurna Labs Graviton3", 220, 64, 64),
+        ("Xeon 6 6980P", "Intel Xeon 6980P", 500, 128, None),
+        ("i7-12700K", "Intel Core i7-12700K", 125, 12, 20),
     ],
 )
 def test_a_processor_is_known_by_each_of_its_names(name, model, tdp_w, cores, threads):

@@ -92,6 +92,12 @@ class Ticker:
         if self._sent_away:
             self._back()
 
+    def pause(self) -> None:
+        """On the ticker's thread: a period passes, or somebody is in a hurry, or the end comes, or it is sent away."""
+        self._wake.clear()
+        if not self._halt.is_set() and not self._sent_away:
+            self._pause(self.period_s, self._wake.wait)
+
     def stop(self, patience_s: float) -> bool:
         """End the thread; whether its `last` act was done within `patience_s`.  Where there is no thread it is done
         here."""
@@ -122,11 +128,8 @@ class Ticker:
                     break
                 self._boundary.run(self._woken)
             self.parked = False
-            self._wake.clear()
-            if self._ends():
-                break
             if not self._boundary.run(self.pause):
-                self._wake.wait(self.period_s)
+                self._halt.wait(self.period_s)
             if self._ends():
                 break
             self._boundary.run(self._tick)
@@ -134,11 +137,8 @@ class Ticker:
             self._boundary.run(self._last)
             self._over.set()
 
-    def pause(self) -> None:
-        """On the ticker's thread: a period passes, or somebody is in a hurry, or the end comes."""
-        self._pause(self.period_s, self._wake.wait)
-
     def _ends(self) -> bool:
+        """To be followed by the end of the thread."""
         if self._halt.is_set():
             return True
         with self._leaving:

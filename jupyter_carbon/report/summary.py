@@ -17,6 +17,7 @@ FLAGS: Mapping[str, str] = {
     "implausible": "the counter jumped beyond what the device can draw: filled with the expected power",
     "gap": "not read for so long that it may have wrapped: filled with the expected power",
     "gauge-gap": "the power gauge was not read for a while",
+    "gauge-swings": "power changed faster than its gauge can be looked at",
     "suspended": "the machine was suspended",
     "joined": "counted from the moment its driver answered",
     "gpu-share-unknown": "the driver does not tell whose work it was: between none and all",

@@ -639,8 +639,8 @@ def test_two_threads_that_read_under_a_lock_see_joules_that_never_fall(
         for i in range(reads):
             with lock:
                 clock.s += 0.001
-                if i % 100 == 0:
-                    zone.add_j(0.0125)
+                if i % 20 == 0:  # it moves, if not each millisecond
+                    zone.add_j(0.0025)
                 said_j.extend(rapl.energy_j().values())
 
     threads = [threading.Thread(target=read) for _ in range(2)]
