@@ -15,9 +15,9 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
@@ -42,14 +42,20 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
+from jupyter_carbon.power.counter import suspended_s
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
+from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
+from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
+    from jupyter_carbon.calibration.procedure import Calibrator
+    from jupyter_carbon.calibration.store import Calibration, Store
+    from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
@@ -60,6 +66,9 @@ if TYPE_CHECKING:
 
         def settled(self, ended: Sequence[tuple[Cell, CellRecord]], between: Sequence[Footprint]) -> None:
             """These cells have ended, and this was used while none ran; each is told once."""
+
+        def resettled(self, changes: Sequence[tuple[CellRecord, CellRecord]]) -> None:
+            """These cells are told anew, before and after; here the refresher's thread may be the caller."""
 
         def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
             """The counters now, and the cells that run."""
@@ -103,6 +112,25 @@ class Cell:
         self.course: Course = ()
         self.client: str | None = None
         """Which page or client asked for the run (`header.session` of its request)."""
+
+
+class _StruckOff:
+    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
+    it.  What an interrupt breaks off stays, to be ended again."""
+
+    __slots__ = ("_cell", "_running")
+
+    def __init__(self, running: list[Cell], cell: Cell) -> None:
+        self._running, self._cell = running, cell
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and self._cell in self._running:
+            self._running.remove(self._cell)
 
 
 class Session:
@@ -198,13 +226,26 @@ class Session:
         self._settling = threading.Lock()
         self._watcher: Watcher | None = None
         self._comes: Callable[[], Watcher] | None = None
+        self._called = False
+        self._soon: deque[Callable[[], object]] = deque()
 
         self.surroundings = Surroundings(
-            settings, root, environ, sources=lambda: self.meter.sources, inside_another=forked
+            settings,
+            root,
+            environ,
+            sources=lambda: self.meter.sources,
+            inside_another=forked,
+            calibration=self._stored_calibration,
         )
+        self._calibrator: Calibrator | None = None
+        self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
-            sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
+            sources,
+            ProcessTree(root, cgroup=own_cgroup(root)),
+            self.host.busy,
+            n_cpu=self.host.logical_cpus,
+            idle_w=known.idle_w if (known := self.surroundings.calibration) else None,
         )
         self.gpus_found = False
         self._warm, self._looked = threading.Event(), threading.Event()
@@ -217,6 +258,7 @@ class Session:
             first=self._warm_up,
             woken=self._woken,
             last=self._finish,
+            pause=self.meter.watch,
             boundary=self.boundary,
         )
         if not self._ticker.start():
@@ -224,7 +266,10 @@ class Session:
         ours = weakref.ref(self)
         atexit.register(_close, ours)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _forget(ours))
+            os.register_at_fork(
+                before=lambda: _make_way(ours),
+                after_in_child=lambda: _forget(ours),
+            )
 
     # --- on the cell's path -------------------------------------------------------------------------------
 
@@ -244,15 +289,18 @@ class Session:
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
-        try:
-            self._tell_begin(cell, self.context(region))
-            self.meter.begin(cell.running)
-        except Exception:
-            if owner is None:  # a block: nobody comes to end it
-                self._running.remove(cell)
-            raise
+        if owner is None:  # a block: nobody comes to end it
+            with _StruckOff(self._running, cell):
+                self._begin(cell)
+        else:
+            self._begin(cell)
         self._ticker.wake()
+        self.meter.release(cell.running)
         return cell
+
+    def _begin(self, cell: Cell) -> None:
+        self._tell_begin(cell, self.context(cell.region))
+        self.meter.begin(cell.running)
 
     def new_run(
         self,
@@ -282,16 +330,12 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        try:
+        with _StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
             if self._watcher is not None and cell.window is not None and cell.window.duration_s > self._ticker.period_s:
                 self._ticker.hurry()  # somebody waits for the number of a cell that took its time
-        except Exception:  # a fault of ours costs this cell its row, and no cell after it
-            if cell in self._running:
-                self._running.remove(cell)
-            raise
         self._ticker.wake()
         self.books.say()
 
@@ -300,6 +344,7 @@ class Session:
             flags += ("begun-late",)
         if self.gpus_found:
             flags += synchronise(sys.modules)
+            self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
         window = self.meter.end(cell.running)
@@ -381,42 +426,108 @@ class Session:
                 self._account = Account()
             cells = [self._ended.popleft() for _ in range(len(self._ended))]
             ended = [(cell, self.record_of(cell)) for cell in in_turns(cells)]
-            between = self._account.settle([record for _, record in ended], self.meter, self.context())
+            records = [record for _, record in ended]
+            between = self._account.settle(records, self.meter, self.context(), self._hour_between())
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
             return self._account
 
+    def _hour_between(self) -> Callable[[Reading, Reading], CarbonIntensity | None]:
+        """What the electricity carried between two readings, which tell the monotonic clock."""
+        epoch_s = time.time() - time.monotonic()
+        return lambda a, b: self.hours.of(None, a.t_s + epoch_s, b.t_s - a.t_s)
+
     def watch(self, comes: Callable[[], Watcher]) -> None:
-        """From now on somebody looks; `comes` is called on the ticker's thread, where its imports delay no cell."""
+        """Somebody may look: `comes` is called on the ticker's thread, where its imports delay no cell, when a page's
+        cell runs (it has an id) or when somebody is sure to look (`call`)."""
         self._comes = comes
+
+    def call(self) -> None:
+        """Somebody does look."""
+        self._called = True
         self._ticker.hurry()
+
+    def soon(self, do: Callable[[], object]) -> None:
+        """Have something done when the next cell has begun, on the ticker's thread: an import that its end may need."""
+        self._soon.append(do)
 
     def tick_every(self, period_s: float) -> None:
         """How often a running cell is looked at."""
         self._ticker.period_s = period_s
 
     def _let_in(self) -> None:
-        if self._comes is not None:
+        if self._comes is not None and (self._called or any(cell.run.cell_id for cell in self.open_cells)):
             self._watcher, self._comes = self._comes(), None
             self._watcher.ticked(self.meter.tick(), self.open_cells)
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import Finding, examine, of_grid, of_ledger  # noqa: PLC0415  (when somebody asks)
+        from jupyter_carbon.report.doctor import (  # noqa: PLC0415  (when somebody asks)
+            Finding,
+            examine,
+            of_calibration,
+            of_clock,
+            of_grid,
+            of_ledger,
+        )
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
+            of_calibration(self.surroundings.calibration, self.context(), self.host),
+            of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
             *of_grid(self.hours.states),
             of_ledger(self.books.path, self.books.trouble),
             *(Finding("warning", "problem", text) for text in self.warnings),
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
 
-    def outlook(self, region: str | None = None) -> dict[str, Any]:
-        """The coming day of the grid, as JSON values for a panel; off the cell's path."""
+    def self_test(self) -> tuple[Finding, ...]:
+        """Ten seconds of a known load, and whether the numbers move as they must; off any cell's path."""
+        from jupyter_carbon.report.self_test import findings  # noqa: PLC0415  (when somebody asks)
+
+        return findings(self.meter, self.context(), self.host)
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """Calibrates this machine."""
+        if self._calibrator is None:
+            from jupyter_carbon.calibration.procedure import Calibrator  # noqa: PLC0415  (when somebody asks)
+
+            self._calibrator = Calibrator(
+                self.meter,
+                self.context,
+                self.host,
+                self._store(self.host),
+                before=self.surroundings.wall_of_its_kind,
+                on_new=self._calibrated,
+            )
+        return self._calibrator
+
+    @property
+    def _calibrations(self) -> Path:
+        return default_path(self._environ).parent / "calibration"
+
+    def _store(self, host: Host) -> Store:
+        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
+
+        return Store(self._calibrations, host)
+
+    def _stored_calibration(self, host: Host) -> Calibration | None:
+        """What was calibrated on this machine; where nothing ever was, nothing is imported to find that out."""
+        return self._store(host).load() if self._calibrations.is_dir() else None
+
+    def _calibrated(self, calibration: Calibration) -> None:
+        self.surroundings.calibration = calibration
+        self.reconfigure()
+
+    def outlook(self) -> Outlook:
+        """The grid here, now and in the coming day, as far as it is known in memory; off the cell's path."""
         from jupyter_carbon.estimate.outlook import outlook  # noqa: PLC0415  (when a panel asks)
 
-        return outlook(self.hours.timeline(region), time.time())
+        live, now_s = self.hours.live, time.time()
+        average, marginal = (live.timeline(self.place, method) for method in ("average", "marginal"))
+        asking = live.refresh_soon() or live.is_asking
+        return outlook(average, now_s, marginal=marginal.known_at(now_s), asking=asking)
 
     @property
     def host(self) -> Host:
@@ -487,10 +598,13 @@ class Session:
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended or self._comes)
+        return bool(self._running or self._ended or (self._comes and self._called))
 
     def _woken(self) -> None:
         self._look_around()
+        while self._soon and (self._running or self._ended):
+            with self._unforkable:
+                self._soon.popleft()()
         self._let_in()
 
     def _tick(self) -> None:
@@ -529,11 +643,27 @@ class Session:
         others = self.books.others()
         if others is not None:
             self.surroundings.share_with(*others)
+        self._foresee()
+
+    def _foresee(self) -> None:
+        """What the next cell's begin would have to put into words, off its path."""
+        for region in self.surroundings.asked_for:
+            self.books.foresee(self.context(region))
 
     def _settle(self, ledger: Ledger) -> None:
         """Tell rows with the surer intensities that have come since, and expectations with what came of them."""
-        self.hours.settle(self.account(), ledger)
+        self._settle_hours(ledger)
         self._settle_plans(ledger)
+
+    def _settle_hours(self, ledger: Ledger) -> None:
+        if not self.hours.has_unsettled:
+            return
+        account = self.account()
+        with self._settling:  # who watches hears of a cell's end first
+            changes = self.hours.settle(account)
+            if changes and self._watcher is not None:
+                self._watcher.resettled(changes)
+        self.hours.settle_rows(ledger)
 
     def _settle_plans(self, ledger: Ledger) -> None:
         """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
@@ -552,6 +682,7 @@ class Session:
                 self._look_around()
                 self.account()
                 self.hours.look(self.surroundings.asked_for)
+                self._foresee()
             self._looked.set()
             # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
             # parent has begun may never answer, and where the parent counts what is used anyway.
@@ -564,9 +695,12 @@ class Session:
                     self.gpus_found = True
             if self.gpus_found:
                 self.surroundings.renew()
+                self._foresee()
             self._let_in()
         finally:
             self._warm.set()
+        if self.gpus_found:
+            self._ticker.pause()  # a cell that begins now finds known when the counters move
 
     def _make_live(self) -> Live:
         from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (on the ticker's thread, for a named place)
@@ -589,7 +723,7 @@ class Session:
         if self.books.ledger is not None and not self._running:
             try:
                 with self._unforkable:
-                    self.hours.settle(self.account(), self.books.ledger)
+                    self._settle_hours(self.books.ledger)
             except LedgerError as err:
                 self.books.warn(str(err))
 
@@ -619,6 +753,15 @@ def _close(ours: weakref.ref[Session]) -> None:
     session = ours()
     if session is not None:
         session.close()
+
+
+def _make_way(ours: weakref.ref[Session]) -> None:
+    """A script forks while nothing is metered: our thread, if it is the only other one, is not there, and is started
+    again with the next block.  Python 3.12 warns of a fork beside a thread, and rightly: the child has the locks that
+    the thread held, and nobody who lets them go."""
+    session = ours()
+    if session is not None and not session._running and session.is_of_this_process and threading.active_count() == 2:
+        session._ticker.send_away(UNFORKABLE_S)
 
 
 def _forget(ours: weakref.ref[Session]) -> None:

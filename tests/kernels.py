@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
@@ -24,6 +25,7 @@ SPECS = ROOT / ".venvs/specs/share/jupyter/kernels"  # `make test` fills it; wit
 NEWEST = "ik-newest"
 KERNELS = sorted(p.name for p in SPECS.glob("ik-*")) or [NEWEST]
 PATIENCE_S = 60.0
+SILENCE_S = 5.0
 
 
 @dataclass
@@ -105,18 +107,25 @@ class Kernel:
         """Hear messages, sorted by the request each belongs to, until this one is answered (or `until` holds)."""
         run = self._runs[msg_id]
         deadline = time.monotonic() + PATIENCE_S
+        heard_s = time.monotonic()
         while not until(run):
             assert time.monotonic() < deadline, f"no answer within {PATIENCE_S:.0f} s: {run}"
-            self._hear()
+            if self._hear():
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > SILENCE_S:
+                heard_s = time.monotonic()
+                wake(self.client)
         return run
 
-    def _hear(self) -> None:
+    def _hear(self) -> bool:
+        heard = False
         for channel in (self.client.iopub_channel, self.client.shell_channel):
             while True:
                 try:
                     message = channel.get_msg(timeout=0.01)
                 except Empty:
                     break
+                heard = True
                 run = self._runs.get(message["parent_header"].get("msg_id", ""))
                 if run is None:
                     continue
@@ -126,6 +135,7 @@ class Kernel:
                     run.idle = True
                 else:
                     run.iopub.append((message["msg_type"], message["content"]))
+        return heard
 
     def run(self, code: str, **options: Any) -> Run:
         """Send a cell, and what came of it."""
@@ -184,6 +194,15 @@ class Kernel:
         """The one row of a run; none, or a second, is a failure."""
         (row,) = self.rows_of(run)
         return row
+
+
+def wake(client: BlockingKernelClient) -> None:
+    """Connect once more.  ipykernel 7.0 to 7.2 may not see a request that comes while a reply goes out, until the next
+    connection (its issue 1554); a front end reconnects."""
+    with client.context.socket(zmq.DEALER) as socket:
+        socket.linger = 0
+        socket.connect(f"{client.transport}://{client.ip}:{client.shell_port}")
+        time.sleep(0.1)
 
 
 def where(spec: str) -> dict[str, Any]:

@@ -80,21 +80,47 @@ def child(code: str, **environ: str) -> subprocess.Popen[str]:
 # --- a cell ---------------------------------------------------------------------------------------------------------
 
 
-def test_known_counters_give_known_joules_in_the_row(machine, open_session):
+def test_a_register_that_moves_once_in_a_cell_gives_its_joules_however_long_it_stood(machine, open_session):
     package = machine.package()
     session = open_session()
-    cell = session.begin("x = 1", cell_id="abc", label="load", execution_count=3, owner=SHELL)
-    time.sleep(0.02)
+    cell = session.begin("x = 1", execution_count=1, owner=SHELL)
+    time.sleep(0.6)
     package.add_j(7.5)
+    time.sleep(0.6)
     session.end(cell)
+    [row] = rows(machine)
+    [cpu] = [share for share in row.shares if share.domain.component == "cpu"]
+    assert cpu.machine_energy_j.likely == pytest.approx(7.5)
+    assert cpu.machine_energy_j.high > 15.0
+    assert "stuck:package-0" in row.flags
+
+
+def test_known_counters_give_known_joules_in_the_row(machine, open_session):
+    package = machine.package()
+    with package.restless():
+        session = open_session()
+        cell = session.begin("x = 1", cell_id="abc", label="load", execution_count=3, owner=SHELL)
+        package.draw(7.5)
+        session.end(cell)
     (row,) = rows(machine)
     told = row.to_dict()
     assert (row.run.label, row.run.execution_count, row.run.cell_id, row.status) == ("load", 3, "abc", "ok")
     part = next(part for part in told["components"] if part["component"] == "cpu")
-    assert part["machine_energy_j"]["likely"] == pytest.approx(7.5)
+    assert part["machine_energy_j"]["likely"] == pytest.approx(7.5, abs=1e-3)
     assert (part["quality"], part["source"], part["device"]) == ("measured", "rapl", "package-0")
     assert told == session.record_of(cell).to_dict()
     assert told["flags"] == []
+
+
+def test_what_the_end_of_a_cell_may_need_is_fetched_while_the_first_one_runs(open_session):
+    session = open_session()
+    fetched: list[str] = []
+    there = threading.Event()
+    session.soon(lambda: (fetched.append(threading.current_thread().name), there.set()))
+    assert fetched == []
+    session.begin("1", owner=SHELL)
+    assert there.wait(10)
+    assert fetched == ["carbon-ticker"]
 
 
 def test_code_is_a_hash_and_a_block_without_code_has_none(open_session):
@@ -159,8 +185,7 @@ def test_an_end_that_was_broken_off_is_done_when_called_again(machine, open_sess
     package = machine.package()
     session = open_session()
     cell = session.begin("1", owner=SHELL)
-    time.sleep(0.02)
-    package.add_j(3)
+    package.draw(3)
     session._read_end(cell, "interrupted", ())  # the interrupt lands behind this
     package.add_j(100)
     session.end(cell, "ok")

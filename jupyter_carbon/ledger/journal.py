@@ -9,7 +9,8 @@ JSON lines, each a list that begins with its kind:
 ``["begin", id, context, cell, notebook, label, execution_count, started_at, sha1]``
     alone, it is a cell that was killed in its first second.
 ``["checkpoint" | "end", id, status, [duration_s, tree_cpu_s, machine_busy_s, joules by domain ...],
-[idle_w, recent_w, j_per_cpu_s, gpu_presence], gpu_busy_s, elapsed_s, flags, {intensity}, [[second, share] ...]]``
+[idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s, wander_j], gpu_busy_s, elapsed_s, flags, {intensity},
+[[second, share] ...]]``
     the counts so far, or of the whole run; the last two only where more than the year is known of its hour.
 ``["moved"]``, ``["closed"]``
     the last line of a file that grew too long, whose open runs go on in the next; and of a session that ended in order.
@@ -26,14 +27,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 
 from jupyter_carbon.ledger import liveness, place
 from jupyter_carbon.ledger.liveness import Writer
 from jupyter_carbon.model import CarbonIntensity, CellRun, Context, Domain, LedgerError, Status, Window
-from jupyter_carbon.value import value
+from jupyter_carbon.value import asdict, value
 
 log = logging.getLogger(__name__)
 
@@ -127,15 +127,8 @@ class Journal:
         Cells of a subshell run at the same time as the notebook's, and may have another region.
         """
         known: _Known | None = getattr(self._current, "known", None)
-        if known is not None and known.context is context:
-            return
-        with self._lock:
-            known = self._contexts.get(id(context))
-            if known is None:
-                number = len(self._contexts)
-                line = f'["context",{number},{_json(context.to_dict())}]\n'.encode("ascii")
-                known = self._contexts[id(context)] = _Known(context, context.domains, number, line)
-            self._current.known = known
+        if known is None or known.context is not context:
+            self._current.known = self.foresee(context)
 
     def begin(self, run: CellRun) -> None:
         """A run begins, under the context that this thread gave last."""
@@ -174,6 +167,16 @@ class Journal:
             self._append(line, run)
 
     # --- on the ticker's thread -------------------------------------------------------------------------------
+
+    def foresee(self, context: Context) -> _Known:
+        """Put into words what a run may soon be told with; nothing is written yet."""
+        with self._lock:
+            known = self._contexts.get(id(context))
+            if known is None:
+                number = len(self._contexts)
+                line = f'["context",{number},{_json(context.to_dict())}]\n'.encode("ascii")
+                known = self._contexts[id(context)] = _Known(context, context.domains, number, line)
+            return known
 
     def checkpoint(
         self, run_id: str, window: Window, intensity: CarbonIntensity | None = None, course: Course = ()
@@ -252,7 +255,15 @@ class Journal:
             numbers += energy_j.values()
         else:
             numbers += [energy_j.get(domain) for domain in known.domains]
-        learned = (window.idle_w, window.recent_w, window.j_per_cpu_s, window.gpu_presence)
+        learned = (
+            window.idle_w,
+            window.recent_w,
+            window.j_per_cpu_s,
+            window.gpu_presence,
+            window.edge_s,
+            window.filled_s,
+            window.wander_j,
+        )
         if learned != self._learned:
             self._learned = tuple(dict(by_device) for by_device in learned)
             self._learned_json = _json([_finite(by_device) for by_device in learned])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -38,35 +38,54 @@ class Held:
         return f"<p><b>{self.verdict}</b></p>{self.estimate._repr_html_()}"
 
 
-@magics_class
-class CarbonMagics(Magics):
-    """The words behind `%carbon`."""
+class CarbonMagics:
+    """The words behind `%carbon`.
+
+    Not one of IPython's own `Magics`, whose class and instance take half a millisecond of every load to make.
+    """
 
     def __init__(self, shell: InteractiveShell, hooks: Hooks) -> None:
-        super().__init__(shell)
-        self.hooks = hooks
+        self.shell, self.hooks = shell, hooks
         self._words: dict[str, Callable[[], object]] = {
             "": self._summary,
             "on": self._on,
             "off": self._off,
             "history": self._history,
-            "doctor": self._doctor,
             "live": self._live,
         }
         self._phrases: dict[str, Callable[[str], object]] = {
+            "doctor": self._doctor,
+            "calibrate": self._calibrate,
             "when": self._when,
             "estimate": self._estimate,
             "plan": self._plan,
         }
 
-    @line_cell_magic
+    @classmethod
+    def of(cls, shell: InteractiveShell) -> CarbonMagics | None:
+        """Those of this shell, where they are registered."""
+        owner = getattr(shell.magics_manager.magics["line"].get("carbon"), "__self__", None)
+        return owner if isinstance(owner, cls) else None
+
+    def register(self) -> None:
+        """From now on there is a `%carbon`."""
+        for kind in ("line", "cell"):
+            self.shell.magics_manager.magics[kind]["carbon"] = self.carbon
+
+    def unregister(self) -> None:
+        """From now on there is none."""
+        for kind in ("line", "cell"):
+            self.shell.magics_manager.magics[kind].pop("carbon", None)
+
     def carbon(self, line: str, cell: str | None = None) -> Any:
         """Energy and carbon of your cells.
 
         %carbon            this session so far
         %carbon off | on   stop, and start again, metering every cell
         %carbon history    every cell run in the ledger, as a DataFrame
-        %carbon doctor     what is measured, what is not, and what to do about it
+        %carbon doctor     what is measured, what is not, and what to do about it; with `--test` also ten seconds of
+                           a known load: do the numbers follow?
+        %carbon calibrate  what is calibrated, and how to calibrate with a plug meter, or without one
         %carbon when 3h [--within 48h] [--interruptible] [--region R]   the greenest start of a job of that length
         %carbon estimate --gpu H100 --n-gpu 8 --hours 72 --workload training --region FR [--budget 5kg]
                            what a run would cost, with its range and every assumption
@@ -137,7 +156,7 @@ class CarbonMagics(Magics):
         words = Words("%carbon plan")
         words.add_argument("what", metavar="NAME_OR_FILE")
         what = words.parse(text).what
-        names: dict[str, Any] = getattr(self.shell, "user_ns", {})
+        names: dict[str, Any] = self.shell.user_ns
         if what in names:
             return plan(names[what])
         if not Path(what).exists():
@@ -165,7 +184,19 @@ class CarbonMagics(Magics):
         self.hooks.session.settings.metering = False
         return Said("Cells are not metered any more; %carbon on starts again.")
 
-    def _doctor(self) -> Said:
+    def _doctor(self, text: str) -> Said:
         from jupyter_carbon.report.doctor import findings_text  # noqa: PLC0415
 
-        return Said(findings_text(self.hooks.session.findings()))
+        if text.strip() not in ("", "--test"):
+            raise ValueError(f"{text}: --test, or nothing")
+        session = self.hooks.session
+        findings = session.findings()
+        if text.strip():
+            findings += session.self_test()
+        return Said(findings_text(findings))
+
+    def _calibrate(self, text: str) -> Said:
+        from jupyter_carbon.calibration.words import calibrate  # noqa: PLC0415
+
+        session = self.hooks.session
+        return Said(calibrate(text, session.calibrator, os.environ))

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jupyter_carbon import tables
 from jupyter_carbon.model import ONE, Interval, Quality, WallModel
 from jupyter_carbon.power.cpu_time import MachineBusy
-from jupyter_carbon.value import value
+from jupyter_carbon.value import replace, value
+
+if TYPE_CHECKING:
+    from jupyter_carbon.power.cpu_curve import CpuCurve
 
 Chassis = Literal["laptop", "desktop", "server", "vm", "unknown"]
 
@@ -57,7 +61,8 @@ class Host:
     `tdp_w` is the rated power of all logical CPUs seen here: every socket of a real machine, the vCPUs' part of the
     host's CPU in a guest.  Where `tdp_known` is false it is a per-thread default, and the truth lies within
     `tdp_spread` times it.  `allotted_*` is what cgroups, CPU affinity and Slurm leave to this kernel.  `is_slice` says
-    that the CPUs seen here are a part of the processor's (a guest, lxcfs), and so is their busy time.
+    that the CPUs seen here are a part of the processor's (a guest, lxcfs), and so is their busy time.  `curve` is what
+    was measured here, if anything was.
     """
 
     root: Path
@@ -77,6 +82,7 @@ class Host:
     busy: MachineBusy = field(repr=False, compare=False)
     tdp_spread: Interval = ONE
     is_slice: bool = False
+    curve: CpuCurve | None = None
 
     @property
     def cpu_share(self) -> float:
@@ -200,6 +206,7 @@ def _tdp(
     return per_thread_w.likely * cpus, spread, source
 
 
+@cache
 def _rows(chassis: Chassis) -> dict[str, dict[str, str]]:
     return {row["quantity"]: row for row in tables.lookup("chassis", chassis)}
 

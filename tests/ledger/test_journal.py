@@ -59,6 +59,9 @@ def test_what_was_counted_comes_back_to_the_last_bit(journal: Journal):
         gpu_presence={"gpu0": "shared"},
         flags=("one", "two:gpu0"),
         elapsed_s=0.4,
+        edge_s={"gpu0": 0.012},
+        filled_s={"package-0": 1 / 9},
+        wander_j={"gpu0": 1 / 11},
     )
     assert all(getattr(full, field.name) for field in fields(Window)), "a field of Window that this test does not know"
     journal.context(a_context(domains=(PACKAGE, MEMORY, GPU)))
@@ -176,6 +179,23 @@ def test_a_context_is_written_once(journal: Journal):
         journal.context(context if number % 2 else other)
         journal.begin(a_run(str(number)))
     assert the_path(journal).read_text().count('["context"') == 2
+
+
+def test_a_context_that_was_foreseen_is_not_put_into_words_when_a_run_begins(journal: Journal):
+    worded = []
+
+    class Watched(Context):
+        def to_dict(self):
+            worded.append(self)
+            return super().to_dict()
+
+    context = Watched(**{name: getattr(a_context(), name) for name in Context.__slots__})
+    journal.foresee(context)
+    assert worded == [context]
+    journal.context(context)
+    journal.begin(a_run("r1"))
+    assert worded == [context]
+    assert the_path(journal).read_text().count('["context"') == 1  # the fixture's has no run
 
 
 def test_a_run_before_any_context_is_refused(tmp_path: Path):

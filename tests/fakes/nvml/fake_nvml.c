@@ -19,6 +19,8 @@
  *   FAKE_NVML_STEP_S         the energy counter moves this often (0.1, like many cards; 0 = always)
  *   FAKE_NVML_BASE_J         what the counter holds at T0 (1000)
  *   FAKE_NVML_RESET_AT_S     the counter starts again from 0 here (never)
+ *   FAKE_NVML_FREEZE         "from_s:to_s": the counter stands still, and then shows what was used meanwhile (never)
+ *   FAKE_NVML_JUMP           "at_s:joules": from then on it shows so much more, or less (never)
  *   FAKE_NVML_NO_COUNTER     1 = the card has no energy counter
  *   FAKE_NVML_NO_POWER       1 = the card has no power gauge (many vGPUs)
  *   FAKE_NVML_NO_UTILISATION 1 = the driver does not tell utilisation by process
@@ -61,7 +63,7 @@ struct Device {
   Line lines[MAX_LINES];
   int n_lines;
   double period_s, period_j;
-  double step_s, base_j, reset_at_s, gauge_mean_s, limit_w, sample_s;
+  double step_s, base_j, reset_at_s, freeze_s, thaw_s, jump_at_s, jump_j, gauge_mean_s, limit_w, sample_s;
   int no_counter, no_power, no_utilisation, capability_major, capability_minor;
   Process processes[MAX_PROCESSES];
   int n_processes;
@@ -173,6 +175,9 @@ static int read_card(Device *card, int i) {
   card->step_s = number("STEP_S", i, 0.1);
   card->base_j = number("BASE_J", i, 1000);
   card->reset_at_s = number("RESET_AT_S", i, INFINITY);
+  card->freeze_s = card->thaw_s = card->jump_at_s = INFINITY;
+  sscanf(option("FREEZE", i, ""), "%lf:%lf", &card->freeze_s, &card->thaw_s);
+  sscanf(option("JUMP", i, ""), "%lf:%lf", &card->jump_at_s, &card->jump_j);
   card->gauge_mean_s = number("GAUGE_MEAN_S", i, 0);
   card->limit_w = number("LIMIT_W", i, 300);
   card->sample_s = number("SAMPLE_S", i, 0.2);
@@ -201,9 +206,7 @@ static double energy_j(const Device *card, double t_s) {
   return sum_j;
 }
 
-static double power_w(const Device *card, double t_s) {
-  double mean_s = fmin(card->gauge_mean_s, t_s);
-  if (mean_s > 0) return (energy_j(card, t_s) - energy_j(card, t_s - mean_s)) / mean_s;
+static double momentary_w(const Device *card, double t_s) {
   double left_s = fmod(fmax(t_s, 0), card->period_s);
   for (int i = 0; i < card->n_lines; i++) {
     const Line *line = &card->lines[i];
@@ -212,6 +215,12 @@ static double power_w(const Device *card, double t_s) {
     left_s -= line->s;
   }
   return 0;
+}
+
+static double power_w(const Device *card, double t_s) {
+  double mean_s = fmin(card->gauge_mean_s, t_s);
+  if (mean_s > 0) return (energy_j(card, t_s) - energy_j(card, t_s - mean_s)) / mean_s;
+  return momentary_w(card, t_s);
 }
 
 static int failing(const Device *card, const char *call) {
@@ -353,6 +362,23 @@ int nvmlDeviceGetCudaComputeCapability(Device *device, int *major, int *minor) {
   return OK;
 }
 
+/* NVML_DEVICE_ARCH_*: 2 Kepler, 3 Maxwell, 4 Pascal, 5 Volta, 6 Turing, 7 Ampere, 8 Ada, 9 Hopper. */
+int nvmlDeviceGetArchitecture(Device *device, unsigned *architecture) {
+  CALL(device);
+  const Device *card = device->parent ? device->parent : device;
+  int major = card->capability_major, minor = card->capability_minor;
+  if (!major) return NOT_SUPPORTED;
+  *architecture = major == 3 ? 2 : major == 5 ? 3 : major == 6 ? 4 : major == 7 ? (minor >= 5 ? 6 : 5)
+                : major == 8 ? (minor == 9 ? 8 : 7) : 9;
+  return OK;
+}
+
+int nvmlDeviceGetC2cModeInfoV(Device *device, void *info) {
+  (void)info;
+  CALL(device);
+  return NOT_SUPPORTED;
+}
+
 int nvmlDeviceGetMemoryInfo(Device *device, unsigned long long memory[3]) {
   CALL(device);
   memory[0] = 16ull << 30;
@@ -383,6 +409,28 @@ int nvmlDeviceGetPowerUsage(Device *device, unsigned *mw) {
   return OK;
 }
 
+typedef struct {
+  unsigned field, scope;
+  long long t_us, latency_us;
+  unsigned type;
+  int code;
+  union { double d; unsigned u; unsigned long long ull; } value;
+} FieldValue;
+
+/* Power as a mean of the last second (185) and of the moment (186). */
+int nvmlDeviceGetFieldValues(Device *device, int count, FieldValue *values) {
+  WHOLE_CARD(device);
+  for (int i = 0; i < count; i++) {
+    FieldValue *v = &values[i];
+    v->code = (v->field != 185 && v->field != 186) || v->scope || device->no_power ? NOT_SUPPORTED : OK;
+    double t_s = now_s(), mean_s = v->field == 185 ? fmin(1, t_s) : 0;
+    double w = mean_s > 0 ? (energy_j(device, t_s) - energy_j(device, t_s - mean_s)) / mean_s : momentary_w(device, t_s);
+    v->type = 1;
+    v->value.u = (unsigned)lround(w * 1000);
+  }
+  return OK;
+}
+
 int nvmlDeviceGetEnforcedPowerLimit(Device *device, unsigned *mw) {
   WHOLE_CARD(device);
   int code = failing(device, "limit");
@@ -399,9 +447,11 @@ int nvmlDeviceGetTotalEnergyConsumption(Device *device, unsigned long long *mj) 
   if (device->no_counter) return NOT_SUPPORTED;
   double t_s = now_s();
   if (device->step_s > 0) t_s = floor(t_s / device->step_s + 1e-9) * device->step_s;
+  if (device->freeze_s <= t_s && t_s < device->thaw_s) t_s = device->freeze_s;
   double j = device->base_j + energy_j(device, t_s);
   if (t_s >= device->reset_at_s) j = energy_j(device, t_s) - energy_j(device, device->reset_at_s);
-  *mj = (unsigned long long)llround(j * 1000);
+  if (t_s >= device->jump_at_s) j += device->jump_j;
+  *mj = (unsigned long long)llround(fmax(0, j) * 1000);
   return OK;
 }
 
