@@ -159,34 +159,39 @@ def _plug(truth: Path) -> list[Samples]:
     frame["word"] = frame.experiment.map({"imagenet": "vision-inference", "ollama": "llm-inference"})
     found = []
     for (word, device), part in frame.groupby(["word", "device_used"]):
-        batch = part.batch_size.fillna(1.0)
-        size = (batch * part.n_parameters).to_numpy()
         if device == "gpu":
-            cpu_w = CPU_RATED_W * (CPU_IDLE + (CPU_FULL - CPU_IDLE) * (1 - (1 - HOST_BUSY[word]) ** CPU_CURVE))
-            share = (part.devices_w.to_numpy() - cpu_w) / GPU_RATED_W
-            default = 1.0 if word == "llm-inference" else None
-            found.append(
-                Samples(
-                    "draw",
-                    "geforce",
-                    word,
-                    share,
-                    part.model.to_numpy(),
-                    size,
-                    "batch x parameters",
-                    default,
-                    *_reach(pd.Series(size)),
-                    scatter_kept=0.65,
-                )
-            )
+            found.append(_plug_gpu(part, word, 1.0 if word == "llm-inference" else None, scatter_kept=0.65))
         else:
             full = (part.devices_w.to_numpy() - PC_IDLE_GPU_W) / CPU_RATED_W
             active = np.clip((full - CPU_IDLE) / (CPU_FULL - CPU_IDLE), 0.005, 0.9995)
             busy = 1 - (1 - active) ** (1 / CPU_CURVE)
-            found.append(
-                Samples("busy", "cpu", word, busy, part.model.to_numpy(), size, "batch x parameters", None, 3e7, 1.2e8)
-            )
-    return found
+            group, size = part.model.to_numpy(), _work(part)
+            found += [
+                Samples("busy", "cpu", name, busy, group, size, "batch x parameters", None, 3e7, 1.2e8)
+                for name in (word, "inference")
+            ]
+    return [*found, _plug_gpu(frame[frame.device_used == "gpu"], "inference", 1.0, scatter_kept=1.0)]
+
+
+def _work(part: pd.DataFrame) -> np.ndarray:
+    return np.asarray(part.batch_size.fillna(1.0) * part.n_parameters)
+
+
+def _plug_gpu(part: pd.DataFrame, word: str, default_batch: float | None, *, scatter_kept: float) -> Samples:
+    host = 1 - (1 - part.word.map(HOST_BUSY).to_numpy()) ** CPU_CURVE
+    cpu_w = CPU_RATED_W * (CPU_IDLE + (CPU_FULL - CPU_IDLE) * host)
+    return Samples(
+        "draw",
+        "geforce",
+        word,
+        (part.devices_w.to_numpy() - cpu_w) / GPU_RATED_W,
+        part.model.to_numpy(),
+        _work(part),
+        "batch x parameters",
+        default_batch,
+        *_reach(pd.Series(_work(part))),
+        scatter_kept=scatter_kept,
+    )
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, at: float) -> float:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import field
 from typing import Any, Literal
 
-from jupyter_carbon.value import value
+from jupyter_carbon.value import asdict, value
 
 Component = Literal["cpu", "dram", "ram", "gpu"]
 Quality = Literal["measured", "modelled", "assumed"]
@@ -275,7 +275,7 @@ class Context:
 
 
 def intensity_from_dict(data: Mapping[str, Any]) -> CarbonIntensity:
-    """The inverse of `dataclasses.asdict` for a :class:`CarbonIntensity`."""
+    """The inverse of `asdict` for a :class:`CarbonIntensity`."""
     return CarbonIntensity(**{**data, "gco2e_per_kwh": Interval(**data["gco2e_per_kwh"])})
 
 

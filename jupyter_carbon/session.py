@@ -15,9 +15,8 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
@@ -47,9 +46,11 @@ from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import Unforkable
+from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
+    from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
@@ -60,6 +61,9 @@ if TYPE_CHECKING:
 
         def settled(self, ended: Sequence[tuple[Cell, CellRecord]], between: Sequence[Footprint]) -> None:
             """These cells have ended, and this was used while none ran; each is told once."""
+
+        def resettled(self, changes: Sequence[tuple[CellRecord, CellRecord]]) -> None:
+            """These cells are told anew, before and after; here the refresher's thread may be the caller."""
 
         def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
             """The counters now, and the cells that run."""
@@ -193,6 +197,8 @@ class Session:
         self._settling = threading.Lock()
         self._watcher: Watcher | None = None
         self._comes: Callable[[], Watcher] | None = None
+        self._called = False
+        self._soon: deque[Callable[[], object]] = deque()
 
         self.surroundings = Surroundings(
             settings, root, environ, sources=lambda: self.meter.sources, inside_another=forked
@@ -370,22 +376,37 @@ class Session:
                 self._account = Account()
             cells = [self._ended.popleft() for _ in range(len(self._ended))]
             ended = [(cell, self.record_of(cell)) for cell in in_turns(cells)]
-            between = self._account.settle([record for _, record in ended], self.meter, self.context())
+            records = [record for _, record in ended]
+            between = self._account.settle(records, self.meter, self.context(), self._hour_between())
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
             return self._account
 
+    def _hour_between(self) -> Callable[[Reading, Reading], CarbonIntensity | None]:
+        """What the electricity carried between two readings, which tell the monotonic clock."""
+        epoch_s = time.time() - time.monotonic()
+        return lambda a, b: self.hours.of(None, a.t_s + epoch_s, b.t_s - a.t_s)
+
     def watch(self, comes: Callable[[], Watcher]) -> None:
-        """From now on somebody looks; `comes` is called on the ticker's thread, where its imports delay no cell."""
+        """Somebody may look: `comes` is called on the ticker's thread, where its imports delay no cell, when a page's
+        cell runs (it has an id) or when somebody is sure to look (`call`)."""
         self._comes = comes
+
+    def call(self) -> None:
+        """Somebody does look."""
+        self._called = True
         self._ticker.hurry()
+
+    def soon(self, do: Callable[[], object]) -> None:
+        """Have something done when the next cell has begun, on the ticker's thread: an import that its end may need."""
+        self._soon.append(do)
 
     def tick_every(self, period_s: float) -> None:
         """How often a running cell is looked at."""
         self._ticker.period_s = period_s
 
     def _let_in(self) -> None:
-        if self._comes is not None:
+        if self._comes is not None and (self._called or any(cell.run.cell_id for cell in self.open_cells)):
             self._watcher, self._comes = self._comes(), None
             self._watcher.ticked(self.meter.tick(), self.open_cells)
 
@@ -401,11 +422,14 @@ class Session:
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
 
-    def outlook(self, region: str | None = None) -> dict[str, Any]:
-        """The coming day of the grid, as JSON values for a panel; off the cell's path."""
+    def outlook(self) -> Outlook:
+        """The grid here, now and in the coming day, as far as it is known in memory; off the cell's path."""
         from jupyter_carbon.estimate.outlook import outlook  # noqa: PLC0415  (when a panel asks)
 
-        return outlook(self.hours.timeline(region), time.time())
+        live, now_s = self.hours.live, time.time()
+        average, marginal = (live.timeline(self.place, method) for method in ("average", "marginal"))
+        asking = live.refresh_soon() or live.is_asking
+        return outlook(average, now_s, marginal=marginal.known_at(now_s), asking=asking)
 
     @property
     def host(self) -> Host:
@@ -476,10 +500,13 @@ class Session:
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended or self._comes)
+        return bool(self._running or self._ended or (self._comes and self._called))
 
     def _woken(self) -> None:
         self._look_around()
+        while self._soon and (self._running or self._ended):
+            with self._unforkable:
+                self._soon.popleft()()
         self._let_in()
 
     def _tick(self) -> None:
@@ -518,11 +545,27 @@ class Session:
         others = self.books.others()
         if others is not None:
             self.surroundings.share_with(*others)
+        self._foresee()
+
+    def _foresee(self) -> None:
+        """What the next cell's begin would have to put into words, off its path."""
+        for region in self.surroundings.asked_for:
+            self.books.foresee(self.context(region))
 
     def _settle(self, ledger: Ledger) -> None:
         """Tell rows with the surer intensities that have come since, and expectations with what came of them."""
-        self.hours.settle(self.account(), ledger)
+        self._settle_hours(ledger)
         self._settle_plans(ledger)
+
+    def _settle_hours(self, ledger: Ledger) -> None:
+        if not self.hours.has_unsettled:
+            return
+        account = self.account()
+        with self._settling:  # who watches hears of a cell's end first
+            changes = self.hours.settle(account)
+            if changes and self._watcher is not None:
+                self._watcher.resettled(changes)
+        self.hours.settle_rows(ledger)
 
     def _settle_plans(self, ledger: Ledger) -> None:
         """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
@@ -541,6 +584,7 @@ class Session:
                 self._look_around()
                 self.account()
                 self.hours.look(self.surroundings.asked_for)
+                self._foresee()
             self._looked.set()
             # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
             # parent has begun may never answer, and where the parent counts what is used anyway.
@@ -553,6 +597,7 @@ class Session:
                     self.gpus_found = True
             if self.gpus_found:
                 self.surroundings.renew()
+                self._foresee()
             self._let_in()
         finally:
             self._warm.set()
@@ -578,7 +623,7 @@ class Session:
         if self.books.ledger is not None and not self._running:
             try:
                 with self._unforkable:
-                    self.hours.settle(self.account(), self.books.ledger)
+                    self._settle_hours(self.books.ledger)
             except LedgerError as err:
                 self.books.warn(str(err))
 

@@ -97,6 +97,17 @@ def test_known_counters_give_known_joules_in_the_row(machine, open_session):
     assert told["flags"] == []
 
 
+def test_what_the_end_of_a_cell_may_need_is_fetched_while_the_first_one_runs(open_session):
+    session = open_session()
+    fetched: list[str] = []
+    there = threading.Event()
+    session.soon(lambda: (fetched.append(threading.current_thread().name), there.set()))
+    assert fetched == []
+    session.begin("1", owner=SHELL)
+    assert there.wait(10)
+    assert fetched == ["carbon-ticker"]
+
+
 def test_code_is_a_hash_and_a_block_without_code_has_none(open_session):
     session = open_session()
     assert session.new_run("x = 1").source_sha1 == "34bce5f775de97f557a34088509c8bfe1ea17e52"

@@ -43,15 +43,13 @@ class Belief:
 
     @classmethod
     def column(cls, each: Sequence[Belief]) -> Belief:
-        """One number a row; one for all where they are the same."""
-        if all(belief == each[0] for belief in each):
-            return each[0]
-        return cls(*np.array([(belief.likely, belief.down, belief.up) for belief in each], dtype=float).T)
+        """One number a row; what is the same in all rows is one for all."""
+        parts = np.array([(belief.likely, belief.down, belief.up) for belief in each], dtype=float).T
+        return cls(*(merged(part) for part in parts))
 
     def rows(self, which: NDArray[np.int64]) -> Belief:
         """Those rows of a column; what is one for all stays so."""
-        parts = (self.likely, self.down, self.up)
-        return Belief(*(part[which] if isinstance(part, np.ndarray) else part for part in parts))
+        return Belief(*(number_rows(part, which) for part in (self.likely, self.down, self.up)))
 
     @property
     def low(self) -> Number:
@@ -78,39 +76,81 @@ class Belief:
 
     def __mul__(self, other: Belief) -> Belief:
         """Product of independent factors."""
+        if isinstance(other.likely, float) and other.likely == 1.0 and other.is_exact:
+            return self
         return Belief(self.likely * other.likely, _right_angle(self.down, other.down), _right_angle(self.up, other.up))
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A sum of independent numbers: its likely value, and the squares of how far its ends lie below and above it."""
+
+    likely: Number = 0.0
+    below2: Number = 0.0
+    above2: Number = 0.0
+
+    @classmethod
+    def of(cls, *parts: Belief) -> Sum:
+        """Of these."""
+        found = cls()
+        for part in parts:
+            if is_any(part.likely):
+                down, up = part.likely * _expm1(-part.down), part.likely * _expm1(part.up)
+                found = found + cls(part.likely, down * down, up * up)
+        return found
+
+    def __add__(self, other: Sum) -> Sum:
+        """With more of them."""
+        return Sum(_plus(self.likely, other.likely), _plus(self.below2, other.below2), _plus(self.above2, other.above2))
+
+    def rows(self, which: NDArray[np.int64]) -> Sum:
+        """Those rows of a column."""
+        return Sum(*(number_rows(part, which) for part in (self.likely, self.below2, self.above2)))
+
+    def ends(self) -> tuple[Number, Number, Number]:
+        """The 5 % end, the likely value and the 95 % end."""
+        return self.likely - _root(self.below2), self.likely, self.likely + _root(self.above2)
+
+    def belief(self) -> Belief:
+        """As a factor of products."""
+        parts = (self.likely, self.below2, self.above2)
+        if not any(isinstance(part, np.ndarray) for part in parts):
+            least = max(self.likely, TINY)
+            below, above = math.sqrt(self.below2) / least, math.sqrt(self.above2) / least
+            return Belief(self.likely, -math.log(max(1.0 - below, TINY)), math.log1p(above))
+        least = np.maximum(self.likely, TINY)
+        below, above = np.sqrt(self.below2) / least, np.sqrt(self.above2) / least
+        return Belief(self.likely, -np.log(np.maximum(1.0 - below, TINY)), np.log1p(above))
 
 
 def total(*parts: Belief) -> Belief:
     """Sum of independent numbers."""
-    likely: Number = 0.0
-    down: Number = 0.0
-    up: Number = 0.0
-    for part in parts:
-        if not is_any(part.likely):
-            continue
-        likely = likely + part.likely
-        down = down + (part.likely * _expm1(-part.down)) ** 2
-        up = up + (part.likely * _expm1(part.up)) ** 2
-    if not isinstance(likely, np.ndarray):
-        some = max(likely, TINY)
-        return Belief(likely, -math.log(max(1.0 - math.sqrt(down) / some, TINY)), math.log1p(math.sqrt(up) / some))
-    least = np.maximum(likely, TINY)
-    below = np.maximum(1.0 - np.sqrt(down) / least, TINY)
-    return Belief(likely, -np.log(below), np.log1p(np.sqrt(up) / least))
+    return Sum.of(*parts).belief()
 
 
 def where(condition: Truth, yes: Belief, no: Belief) -> Belief:
     """`yes` where the condition holds, else `no`."""
-    if not isinstance(condition, np.ndarray):
-        return yes if condition else no
+    if not isinstance(condition, np.ndarray) or condition.all() or not condition.any():
+        return yes if is_any(condition) else no
     pairs = ((yes.likely, no.likely), (yes.down, no.down), (yes.up, no.up))
     return Belief(*(np.where(condition, one, other) for one, other in pairs))
 
 
 def number_where(condition: Truth, yes: Number, no: Number) -> Number:
     """The same for plain numbers."""
+    if isinstance(condition, np.ndarray) and condition.all():
+        return yes
     return np.where(condition, yes, no) if isinstance(condition, np.ndarray) else yes if condition else no
+
+
+def merged(column: Array) -> Number:
+    """The one number of a column that has no other, else the column."""
+    return float(column[0]) if len(column) and (column == column[0]).all() else column
+
+
+def number_rows(number: Number, which: NDArray[np.int64]) -> Number:
+    """Those rows of a column; what is one for all stays so."""
+    return np.take(number, which) if isinstance(number, np.ndarray) else number
 
 
 def is_known(number: Number) -> Truth:
@@ -161,6 +201,14 @@ def _right_angle(one: Number, other: Number) -> Number:
             return one
         return np.asarray(np.sqrt(one * one + other * other))
     return math.hypot(one, other)
+
+
+def _plus(one: Number, other: Number) -> Number:
+    return other if isinstance(one, float) and one == 0.0 else one + other
+
+
+def _root(number: Number) -> Number:
+    return np.asarray(np.sqrt(number)) if isinstance(number, np.ndarray) else math.sqrt(number)
 
 
 def _exp(power: Number) -> Number:

@@ -29,8 +29,14 @@ class Profile:
         self, place: Region, zone: ZoneInfo, months: Sequence[Sequence[Sequence[float]]], *, year: int, source: str
     ) -> None:
         self._place, self._zone, self._months = place, zone, months
-        self._year, self._source = year, source
+        self._year, self.source = year, source
         self._newest: tuple[float, CarbonIntensity] | None = None
+
+    @property
+    def year_gco2e_per_kwh(self) -> float:
+        """The mean of all its hours, each month alike."""
+        means = [mean for month in self._months for mean in month[0]]
+        return sum(means) / len(means)
 
     def hour_of(self, moment_s: float) -> tuple[float, float]:
         """The local clock hour of a moment, from and to, in seconds since the epoch."""
@@ -60,7 +66,7 @@ class Profile:
             basis="lifecycle",
             method="average",
             status="yearly",
-            source=self._source,
+            source=self.source,
             year=self._year,
             start=iso(start_s),
             end=iso(end_s),

@@ -279,9 +279,14 @@ class Live:
         timeline.is_fed = True
         self.feeds.append(feed)
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a round is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
     def refresh_soon(self) -> bool:
         """Start a round if something is due and none is under way; returns at once."""
-        if not self.feeds or (self._thread is not None and self._thread.is_alive()):
+        if not self.feeds or self.is_asking:
             return False
         now_s = self._clock()
         due = [feed for feed in self.feeds if feed.is_due(now_s)]
@@ -299,7 +304,7 @@ class Live:
 
     def refresh_within(self, wait_s: float) -> None:
         """Start a round if one is due, and give it this long: for a person who asks, never on the cell's path."""
-        if self.refresh_soon() or (self._thread is not None and self._thread.is_alive()):
+        if self.refresh_soon() or self.is_asking:
             self._over.wait(wait_s)
 
     def _run(self, feeds: list[Feed]) -> None:

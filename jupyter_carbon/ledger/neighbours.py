@@ -55,7 +55,7 @@ class Neighbours:
     def _ask(self) -> Sessions:
         own = Writer.own()
         alive, headers, above = {""}, {}, False  # "" stands for us, whose journal may not be writable
-        ancestors = _ancestors(self._proc, own.pid)
+        ancestors: set[int] | None = None
         for name in os.listdir(self._folder):
             if not name.endswith(".jsonl"):
                 continue
@@ -68,6 +68,8 @@ class Neighbours:
             headers[name] = session_id, writer = known
             if (writer.pid, writer.host) != (own.pid, own.host):
                 alive.add(session_id)
+                if ancestors is None:
+                    ancestors = _ancestors(self._proc, own.pid)
                 above = above or (writer.is_here() and writer.pid in ancestors)
         self._headers = headers
         return Sessions(len(alive), above)

@@ -10,10 +10,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 
-from jupyter_carbon.model import ZERO, Basis, CellRecord, IntensityStatus, Interval, Method
+from jupyter_carbon.model import ZERO, Basis, CellRecord, Interval, Method
 from jupyter_carbon.value import value
 
-Kind = tuple[Basis, Method, IntensityStatus]
+Kind = tuple[Basis, Method]
 """Of an intensity; grams of two kinds are never added."""
 
 
@@ -74,8 +74,7 @@ def roll_up_stored(db: sqlite3.Connection, edges_s: Sequence[float], here: str |
     # Most of the table: read in its own order, which is several times quicker than row by row through the index.
     rows = f"FROM run WHERE {'+' if first_s is None or since_s <= first_s else ''}started_at >= ?"
     kinds: dict[int, Kind] = {
-        number: (basis, method, status)
-        for number, basis, method, status in db.execute("SELECT id, basis, method, status FROM intensity")
+        number: (basis, method) for number, basis, method in db.execute("SELECT id, basis, method FROM intensity")
     }
     found: Found = {}
     sums = ", ".join(
@@ -105,7 +104,7 @@ def with_records(found: Found, records: Iterable[CellRecord], edges_s: Sequence[
         if slot < 0:
             continue
         kwh, gco2e = record.footprint.facility_energy_kwh, record.footprint.operational_gco2e
-        kind = (record.intensity.basis, record.intensity.method, record.intensity.status)
+        kind = (record.intensity.basis, record.intensity.method)
         roll = found[kind] = found.get(kind, RollUp()).plus(kwh, gco2e)
         _count(roll, record.run.notebook, slot, here, Used(1, kwh.likely, gco2e.likely))
     return found

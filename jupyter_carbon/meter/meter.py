@@ -208,8 +208,11 @@ class Meter:
 
     def take_between(self) -> tuple[Window, ...]:
         """The stretches between cells since the last call, as windows of the session; each is given once."""
-        stretches = [self._between.popleft() for _ in range(len(self._between))]
-        return tuple(self._difference([(a, b, 1)], a, b) for a, b in in_turns(stretches))
+        return tuple(self.between(a, b) for a, b in in_turns(self.take_stretches()))
+
+    def take_stretches(self) -> tuple[tuple[Reading, Reading], ...]:
+        """The same, from reading to reading."""
+        return tuple(self._between.popleft() for _ in range(len(self._between)))
 
     def learn(self, window: Window, *, idle: bool) -> None:
         """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""

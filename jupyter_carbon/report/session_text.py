@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from jupyter_carbon.footprint import Totals
 from jupyter_carbon.model import CarbonIntensity, CellRecord
-from jupyter_carbon.report.summary import beside, headline, of_machine, place, quality_of
+from jupyter_carbon.report.known import place, quality_of
+from jupyter_carbon.report.summary import beside, headline, of_machine
 from jupyter_carbon.units import duration_text
 
 SHOWN = 10

@@ -82,6 +82,24 @@ export class Follower implements ICarbon {
     });
   }
 
+  /** Ask the kernel in focus for its grid's coming day, if it has time; the view asks again as long as it is due. */
+  outlook(): void {
+    const { store } = this;
+    const link = this.link();
+    if (link === null || !link.canAsk) {
+      return;
+    }
+    const kernel_id = link.id;
+    store.dispatch({ type: 'outlook-asked', kernel_id, now_ms: Date.now() });
+    void link.outlook().then(answer => {
+      if (answer?.answer === 'outlook') {
+        store.dispatch({ type: 'outlook', kernel_id, answer, now_ms: Date.now() });
+      } else {
+        store.dispatch({ type: 'outlook-problem', kernel_id, problem: answer?.answer === 'error' ? answer.reason : null });
+      }
+    });
+  }
+
   /** The notebooks of a kernel, the one in focus first. */
   private panelsOf(kernel_id: string): NotebookPanel[] {
     const panels = this.tracker.filter(panel => panel.sessionContext.session?.kernel?.id === kernel_id);

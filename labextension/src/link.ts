@@ -97,6 +97,11 @@ export class Link implements IDisposable {
     return this.ask(question);
   }
 
+  /** The grid now, and in the coming day. */
+  async outlook(): Promise<Answer | null> {
+    return this.ask({ v: VERSION, ask: 'outlook' });
+  }
+
   /** Something has changed that the kernel should know, or tell: ask, once it is quiet. */
   settle(): void {
     window.clearTimeout(this.timer);

@@ -55,8 +55,8 @@ export class StatusItem extends Widget {
       return;
     }
     const { t, f } = this.words;
-    const { totals, intensity } = snapshot;
-    const grams = f.gramsText(totals.operational_gco2e.likely, totals.quality ?? 'modelled', intensity.status === 'actual');
+    const { totals } = snapshot;
+    const grams = f.gramsText(totals.operational_gco2e.likely, totals.quality ?? 'modelled', totals.exact);
     const watts = powerNow(snapshot);
     say(
       this.text,

@@ -40,11 +40,12 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Carb
 <script type="module">
 import * as jc from '/static/view.js';
 const names = {names};
-const offers = ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'settings'];
+const offers = ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'outlook', 'settings'];
 let views = [];
 const mount = element => {{
   window.store = jc.createStore();
-  const act = action => acted.push(action);
+  // What the view asks for by itself stands apart from what a click asks for.
+  const act = action => (action.type === 'outlook' ? asked : acted).push(action);
   window.view = jc.mount(element, store, {{ t: jc.english, act, offers, nameOf: id => names[id] ?? null }});
   views.push(view);
 }};
@@ -52,6 +53,7 @@ const clear = () => {{
   views.forEach(view => view.destroy());
   views = [];
   window.acted = [];
+  window.asked = [];
   document.querySelector('main').replaceChildren();
 }};
 const fresh = () => {{
@@ -78,7 +80,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: a page that is being watched works on, and would be a neighbour to the meter's own tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM["executable_path"]).exists():
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium; .ci/run does it)")
@@ -128,7 +131,7 @@ def site() -> Iterator[str]:
 Show = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_page(browser: Browser, site: str) -> Iterator[Show]:
     """A page of a theme, a width and what else a browser may be told; each is opened once and used again."""
     pages: dict[str, Page] = {}

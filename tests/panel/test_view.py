@@ -69,6 +69,16 @@ SAYS = {
     "within-budget": "41% of 100 g this month",
     "adrift": "<b>bold</b>",
     "method": "SUBSYSTEM",
+    "day-worth": "Cleanest hour: tomorrow 04:00 – 05:00",
+    "day-not-worth": "Not worth waiting: the cleanest hour would be tomorrow 04:00 – 05:00",
+    "day-now": "Start now: no later hour is cleaner.",
+    "day-short": "Less than an hour ahead is known.",
+    "day-usual": "an average day of this month, no forecast",
+    "day-marginal": "One more kWh now changes 395 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime)",
+    "day-unknown": "Nothing tells one coming hour in Germany from another.",
+    "day-guessed": "The place is a guess.",
+    "day-old": "as of 14:13",
+    "day-silent": "The kernel did not answer.",
 }
 
 
@@ -164,9 +174,11 @@ def test_the_range_is_drawn_to_scale_from_zero(show):
 
 
 def test_grams_are_exact_only_where_the_intensity_is_that_of_these_minutes(show):
-    live_grid = {**snapshot()["intensity"], "status": "actual"}
-    page = show([focus(), feed(snapshot(intensity=live_grid))])
+    page = show([focus(), feed(snapshot(totals=totals(exact=True)))])
     assert words(page, ".jc-number") == "4.66"
+    measured_now = {**snapshot()["intensity"], "status": "actual"}  # of this moment, not of all the runs
+    page = show([focus(), feed(snapshot(intensity=measured_now))])
+    assert words(page, ".jc-number") == "≈ 4.7"
 
 
 def test_power_is_a_dash_while_nothing_runs(show):
@@ -402,14 +414,13 @@ def test_runs_by_another_kind_of_intensity_are_named_and_not_added(show):
         {
             "basis": "direct",
             "method": "average",
-            "status": "yearly",
             "runs": 12,
             "facility_energy_kwh": 0.01,
             "operational_gco2e": 3.0,
         }
     ]
     page = show([*LIVE, told(others=others)])
-    assert "12 runs more by another intensity (average, direct, yearly): ≈ 3.0 g, not added" in text(page)
+    assert "12 runs more by another intensity (average, direct): ≈ 3.0 g, not added" in text(page)
 
 
 # --- what it stands on, what it is like ---------------------------------------------------------------------------
@@ -417,7 +428,7 @@ def test_runs_by_another_kind_of_intensity_are_named_and_not_added(show):
 
 def test_the_intensity_has_its_place_basis_and_year(show):
     page = show(LIVE)
-    assert words(page, ".jc-intensity dd").split("\n") == ["385 g/kWh · Germany", "average, life cycle · 2025"]
+    assert words(page, ".jc-intensity dd").split("\n") == ["385 g/kWh · Germany", "average, life cycle · mean of 2025"]
 
 
 def test_a_guessed_place_is_told(show):

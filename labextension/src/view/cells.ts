@@ -114,7 +114,7 @@ export function cells(context: Context): Block {
     if (running !== null) {
       say(elapsed, f.clock(running.duration_s));
       say(energyNow, f.quantity(running.facility_energy_kwh, 'kWh', running.quality));
-      say(gramsNow, f.gramsText(running.operational_gco2e, running.quality, snapshot.intensity.status === 'actual'));
+      say(gramsNow, f.gramsText(running.operational_gco2e, running.quality, snapshot.totals.exact));
     }
   };
 
@@ -126,7 +126,7 @@ export function cells(context: Context): Block {
     const rows = rowsOf(kernel, state.sorting);
     const shown = rows.slice(0, state.shown_cells);
     const largest = rows.reduce((max, row) => Math.max(max, row.energy_kwh), 0);
-    const exact = snapshot.intensity.status === 'actual';
+    const { exact } = snapshot.totals;
     const focused = document.activeElement instanceof HTMLElement && body.contains(document.activeElement) ? document.activeElement.closest('tr')?.dataset.key : undefined;
     const { running } = snapshot;
     body.replaceChildren(

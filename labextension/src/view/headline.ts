@@ -43,9 +43,9 @@ export function headline(context: Context): Block {
   );
 
   const live = (kernel: Kernel, snapshot: Snapshot, state: State): void => {
-    const { totals, intensity } = snapshot;
+    const { totals } = snapshot;
     const quality = totals.quality ?? 'modelled';
-    const grams = f.grams(totals.operational_gco2e.likely, quality, intensity.status === 'actual');
+    const grams = f.grams(totals.operational_gco2e.likely, quality, totals.exact);
     say(number, grams.number);
     say(unit, t.__('%1 CO₂e this session', grams.unit));
     const { low, high } = totals.operational_gco2e;

@@ -2,6 +2,8 @@
 
 import type { Ahead, AheadEvent } from './ahead';
 import { ahead, noAhead } from './ahead';
+import type { Outlook, OutlookEvent } from './outlook';
+import { noOutlook, outlook } from './outlook';
 import type { About, Cell, Equivalent, HistoryAnswer, Period, Quality, Range, Snapshot } from './protocol';
 
 /** How far we have come with a kernel: from nothing known to snapshots that arrive. */
@@ -35,6 +37,9 @@ export interface Kernel {
   readonly received_ms: number;
   readonly cells: ReadonlyMap<string, Cell>;
   readonly known_run: number;
+  /** Runs told anew by surer intensities, whose rows we hold. */
+  readonly known_settled: number;
+  readonly outlook: Outlook;
   readonly about: About | null;
   readonly former: Former | null;
   readonly other_version: number | null;
@@ -51,7 +56,7 @@ export interface Subject {
 }
 
 export type Sorting = 'energy' | 'runs' | 'order';
-export type Section = 'cells' | 'history' | 'ahead' | 'method';
+export type Section = 'cells' | 'history' | 'day' | 'ahead' | 'method';
 
 export interface History {
   readonly period: Period;
@@ -77,6 +82,7 @@ export interface State {
 
 export type Event =
   | AheadEvent
+  | OutlookEvent
   | { readonly type: 'tick'; readonly now_ms: number }
   | { readonly type: 'subject'; readonly subject: Subject | null }
   | { readonly type: 'snapshot'; readonly kernel_id: string; readonly snapshot: Snapshot; readonly now_ms: number }
@@ -110,6 +116,8 @@ export const newKernel: Kernel = {
   received_ms: 0,
   cells: new Map(),
   known_run: 0,
+  known_settled: 0,
+  outlook: noOutlook,
   about: null,
   former: null,
   other_version: null,
@@ -193,6 +201,10 @@ export function reduce(state: State, event: Event): State {
     case 'ahead':
     case 'ahead-problem':
       return { ...state, ahead: ahead(state.ahead, event) };
+    case 'outlook-asked':
+    case 'outlook':
+    case 'outlook-problem':
+      return withKernel(state, event.kernel_id, kernel => ({ ...kernel, outlook: outlook(kernel.outlook, event) }));
     case 'budget':
       return { ...state, budget_gco2e: event.budget_gco2e };
     case 'sort':
@@ -261,6 +273,8 @@ function fed(kernel: Kernel, snapshot: Snapshot, now_ms: number): Kernel {
     former: fresh && last !== null ? formerOf(kernel, now_ms) : kernel.former,
     cells: fresh ? new Map() : kernel.cells,
     known_run: fresh ? 0 : kernel.known_run,
+    known_settled: fresh ? 0 : kernel.known_settled,
+    outlook: fresh ? noOutlook : kernel.outlook,
     about: fresh ? null : kernel.about
   };
   // The cell that ended is in the snapshot: when it is the only news, nobody has to be asked.
@@ -269,7 +283,10 @@ function fed(kernel: Kernel, snapshot: Snapshot, now_ms: number): Kernel {
 }
 
 function answered(kernel: Kernel, session_id: string, cells: readonly Cell[], about: About): Kernel {
-  return kernel.snapshot?.session_id === session_id ? { ...withCells(kernel, cells), about } : kernel;
+  const { snapshot } = kernel;
+  return snapshot?.session_id === session_id
+    ? { ...withCells(kernel, cells), about, known_settled: snapshot.totals.settled_runs }
+    : kernel;
 }
 
 function withCells(kernel: Kernel, news: readonly Cell[]): Kernel {
@@ -295,14 +312,15 @@ function formerOf(kernel: Kernel, now_ms: number): Former | null {
     gco2e: operational_gco2e,
     energy_kwh: facility_energy_kwh.likely,
     quality,
-    exact: snapshot.intensity.status === 'actual',
+    exact: snapshot.totals.exact,
     ended_ms: now_ms
   };
 }
 
-/** Runs that the kernel has told of and whose rows we do not hold: reason to ask, once it has time. */
+/** Runs that the kernel has told of, or told anew, and whose rows we do not hold: reason to ask, once it has time. */
 export const behind = (kernel: Kernel): boolean =>
-  kernel.snapshot !== null && (kernel.known_run < kernel.snapshot.totals.runs || kernel.about === null);
+  kernel.snapshot !== null &&
+  (kernel.known_run < kernel.snapshot.totals.runs || kernel.known_settled < kernel.snapshot.totals.settled_runs || kernel.about === null);
 
 export interface Store {
   get(): State;
