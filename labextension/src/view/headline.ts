@@ -22,6 +22,7 @@ export function headline(context: Context): Block {
   const { t, f } = context;
   const number = h('span', { class: 'jc-number' });
   const unit = h('span', { class: 'jc-unit' });
+  const what = h('span', { class: 'jc-what' }, t.__('CO₂e this session'));
   const band = h('i', { class: 'jc-band' });
   const likely = h('b', { class: 'jc-likely' });
   const bar = h('div', { class: 'jc-rangebar', 'aria-hidden': 'true' }, band, likely);
@@ -35,7 +36,7 @@ export function headline(context: Context): Block {
     'section',
     { class: 'jc-headline', 'aria-label': t.__('This session') },
     stalled,
-    h('p', { class: 'jc-hero' }, number, ' ', unit),
+    h('p', { class: 'jc-hero' }, h('span', { class: 'jc-amount' }, number, ' ', unit), ' ', what),
     bar,
     h('p', { class: 'jc-range jc-muted' }, range),
     h('dl', { class: 'jc-facts' }, energy.element, power.element, busy.element),
@@ -47,7 +48,7 @@ export function headline(context: Context): Block {
     const quality = totals.quality ?? 'modelled';
     const grams = f.grams(totals.operational_gco2e.likely, quality, totals.exact);
     say(number, grams.number);
-    say(unit, t.__('%1 CO₂e this session', grams.unit));
+    say(unit, grams.unit);
     const { low, high } = totals.operational_gco2e;
     const end = high * 1.15;
     show(bar, high > 0);
