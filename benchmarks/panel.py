@@ -24,7 +24,7 @@ from shown import machine, table
 
 from jupyter_carbon.ledger.sqlite import Store
 from jupyter_carbon.model import CarbonIntensity, CellRecord, CellRun, Footprint, Interval
-from jupyter_carbon.notebook.channel import COMM_ID
+from jupyter_carbon.notebook.connection import COMM_ID
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests/panel"))
@@ -173,8 +173,11 @@ ACT = """async ([act, shown]) => {
     const panel = document.querySelector('#jupyter-carbon-panel');
     const isShown = new Function('panel', 'return ' + shown);
     const began = performance.now();
-    await new Function('panel', 'return ' + act)(panel);
-    while (!isShown(panel)) await new Promise(requestAnimationFrame);
+    new Function('panel', act)(panel);
+    while (!isShown(panel)) {
+        if (performance.now() - began > 20_000) throw Error('never shown: ' + act);
+        await new Promise(requestAnimationFrame);
+    }
     await new Promise(requestAnimationFrame);
     const channel = new MessageChannel();
     await new Promise(painted => { channel.port1.onmessage = painted; channel.port2.postMessage(null); });

@@ -17,8 +17,8 @@ class Boundary:
     def __init__(self) -> None:
         self.faults: list[str] = []
 
-    def run(self, ours: Callable[[], object]) -> None:
-        """Call `ours`; whatever it raises ends here."""
+    def run(self, ours: Callable[[], object]) -> bool:
+        """Call `ours`; whatever it raises ends here.  Whether it did without a fault."""
         try:
             ours()
         except Exception as err:  # the only broad one: a broken meter must not break or decorate a cell
@@ -30,3 +30,5 @@ class Boundary:
                 self.faults.append(fault)
             if first:
                 log.warning("jupyter_carbon had a fault and may miss cells; they run all the same. See %carbon doctor")
+            return False
+        return True

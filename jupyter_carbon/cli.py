@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = word("doctor", _doctor, "What is measured here, what is not, why, and what to do about it.")
     doctor.add_argument("--json", action="store_true", help="the findings as a JSON list")
+    doctor.add_argument("--test", action="store_true", help="also ten seconds of a known load: do the numbers follow?")
 
     when = word("when", _when, "The greenest start of a job of that length.")
     when.add_argument("hours", help="how long it takes: 3h, 90m, 2d")
@@ -202,6 +203,8 @@ def _doctor(options: argparse.Namespace) -> int:
     session = Session(Carbon(), recording=False)
     session.wait_until_warm(timeout_s=10.0)
     findings = session.findings()
+    if options.test:
+        findings += session.self_test()
     session.close()
     if options.json:
         _print_json([asdict(finding) for finding in findings])

@@ -6,6 +6,7 @@ of the hardware and the water stand on lines of their own and are never added to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from jupyter_carbon.meter.attribution import attribute
@@ -27,13 +28,13 @@ from jupyter_carbon.value import replace, value
 
 def footprint(shares: Iterable[Share], duration_s: float, context: Context) -> Footprint:
     """The cost of `shares` over `duration_s` charged seconds: ours, in joules, kWh, grams and litres."""
-    energy_j = idle_j = machine_j = ZERO
+    energy_j = idle_j = machine_j = counted_j = ZERO
     for share in shares:
         energy_j = energy_j + share.energy_j
         idle_j = idle_j + share.idle_energy_j
         machine_j = machine_j + share.machine_energy_j
-    base_j = context.wall.base_w.scaled(duration_s * context.idle_share)
-    wall_j = energy_j * context.wall.factor + base_j
+        counted_j = counted_j + (share.energy_j if context.wall.spread is None else _as_counted(share))
+    wall_j = context.wall.energy_j(counted_j, duration_s * context.idle_share)
     facility_kwh = _kwh(wall_j) * context.pue
     return Footprint(
         energy_j=energy_j,
@@ -52,7 +53,25 @@ def facility_j(shares: Iterable[Share], duration_s: float, context: Context) -> 
     wall = context.wall
     devices_j = sum(share.energy_j.likely for share in shares)
     wall_j = devices_j * wall.factor.likely + wall.base_w.likely * duration_s * context.idle_share
+    if wall.spread is not None:
+        wall_j *= wall.spread.likely
     return wall_j * context.pue.likely
+
+
+def _as_counted(share: Share) -> Interval:
+    """The range of a share without its counter's own bias, which a fit to a plug meter holds already."""
+    energy_j, domain = share.energy_j, share.domain
+    if domain.quality != "measured":  # a model is not off by one factor at every load
+        return energy_j
+    likely_j = energy_j.likely
+    down_j = _side(likely_j - energy_j.low, likely_j * (1.0 - domain.spread.low))
+    up_j = _side(energy_j.high - likely_j, likely_j * (domain.spread.high - 1.0))
+    return Interval(likely_j - down_j, likely_j, likely_j + up_j)
+
+
+def _side(whole: float, other: float) -> float:
+    """The other side of a right angle: doubts were added like this."""
+    return math.sqrt(max(0.0, whole**2 - other**2))
 
 
 def _kwh(energy_j: Interval) -> Interval:

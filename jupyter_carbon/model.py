@@ -159,9 +159,12 @@ class Window:
     `duration_s` are the seconds charged; `elapsed_s` how long the cell took, which is more where several cells ran
     at the same time and shared the seconds (`None`: the same).
     `idle_w` is the machine's idle power by device, as far as it was learned (missing: ask the tables).
-    `recent_w` is the power of a device over its last well-resolved interval and `j_per_cpu_s` its active joules per
+    `recent_w` is the power of a device over its last well-resolved interval (in a cell shorter than the counter's step:
+    its likely power in that cell) and `j_per_cpu_s` its active joules per
     busy CPU second, both for windows below the counter's step.
     `gpu_presence` says who computed on a device.  `flags` tell every fault of these seconds.
+    `edge_s` is how well the moments are known at which a counter moved last before both edges, where that was watched
+    (missing: its whole step), and `filled_s` the seconds that no counter vouches for; both by device.
     """
 
     duration_s: float
@@ -175,6 +178,8 @@ class Window:
     gpu_presence: Mapping[str, GpuPresence] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     elapsed_s: float | None = None
+    edge_s: Mapping[str, float] = field(default_factory=dict)
+    filled_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @value
@@ -213,13 +218,23 @@ class CarbonIntensity:
 
 @value
 class WallModel:
-    """`wall = factor * devices + base_w * seconds`: supply losses, and board, fans and disks, for one chassis kind."""
+    """`wall = factor * devices + base_w * seconds`: supply losses, and board, fans and disks, for one chassis kind.
+
+    Where both were fitted to a plug meter, `spread` is truth over their sum: it holds what the devices' counters are
+    biased by too, since the fit was made with what they say.
+    """
 
     kind: str
     factor: Interval
     base_w: Interval
     quality: Quality
     source: str
+    spread: Interval | None = None
+
+    def energy_j(self, devices_j: Interval, seconds: float) -> Interval:
+        """Joules at the plug of `devices_j`, and of so many seconds of the rest."""
+        wall_j = devices_j * self.factor + self.base_w.scaled(seconds)
+        return wall_j if self.spread is None else wall_j * self.spread
 
 
 @value
@@ -263,7 +278,12 @@ class Context:
                 "domains": tuple(Domain(**{**d, "spread": Interval(**d["spread"])}) for d in data["domains"]),
                 "gpus_allotted": tuple(data["gpus_allotted"]),
                 "wall": WallModel(
-                    **{**wall, "factor": Interval(**wall["factor"]), "base_w": Interval(**wall["base_w"])}
+                    **{
+                        **wall,
+                        "factor": Interval(**wall["factor"]),
+                        "base_w": Interval(**wall["base_w"]),
+                        "spread": _interval(wall.get("spread")),
+                    }
                 ),
                 "pue": Interval(**data["pue"]),
                 "intensity": intensity_from_dict(data["intensity"]),

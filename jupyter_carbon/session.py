@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
+from jupyter_carbon.calibration.store import Calibration, Store, default_folder
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
@@ -41,6 +42,7 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
+from jupyter_carbon.power.counter import suspended_s
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
@@ -50,6 +52,7 @@ from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
+    from jupyter_carbon.calibration.procedure import Calibrator
     from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
@@ -201,8 +204,15 @@ class Session:
         self._soon: deque[Callable[[], object]] = deque()
 
         self.surroundings = Surroundings(
-            settings, root, environ, sources=lambda: self.meter.sources, inside_another=forked
+            settings,
+            root,
+            environ,
+            sources=lambda: self.meter.sources,
+            inside_another=forked,
+            calibration=lambda host: self._store(host).load(),
         )
+        self._calibrator: Calibrator | None = None
+        self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
             sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
@@ -218,6 +228,7 @@ class Session:
             first=self._warm_up,
             woken=self._woken,
             last=self._finish,
+            pause=self.meter.watch,
             boundary=self.boundary,
         )
         if not self._ticker.start():
@@ -253,6 +264,7 @@ class Session:
                 self._running.remove(cell)
             raise
         self._ticker.wake()
+        self.meter.release(cell.running)
         return cell
 
     def new_run(
@@ -412,15 +424,53 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import Finding, examine, of_grid, of_ledger  # noqa: PLC0415  (when somebody asks)
+        from jupyter_carbon.report.doctor import (  # noqa: PLC0415  (when somebody asks)
+            Finding,
+            examine,
+            of_calibration,
+            of_clock,
+            of_grid,
+            of_ledger,
+        )
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
+            of_calibration(self.surroundings.calibration, self.context(), self.host),
+            of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
             *of_grid(self.hours.states),
             of_ledger(self.books.path, self.books.trouble),
             *(Finding("warning", "problem", text) for text in self.warnings),
             *(Finding("fault", "problem", text) for text in self.boundary.faults),
         )
+
+    def self_test(self) -> tuple[Finding, ...]:
+        """Ten seconds of a known load, and whether the numbers move as they must; off any cell's path."""
+        from jupyter_carbon.report.self_test import findings  # noqa: PLC0415  (when somebody asks)
+
+        return findings(self.meter, self.context(), self.host)
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """Calibrates this machine."""
+        if self._calibrator is None:
+            from jupyter_carbon.calibration.procedure import Calibrator  # noqa: PLC0415  (when somebody asks)
+
+            self._calibrator = Calibrator(
+                self.meter,
+                self.context,
+                self.host,
+                self._store(self.host),
+                before=self.surroundings.wall_of_its_kind,
+                on_new=self._calibrated,
+            )
+        return self._calibrator
+
+    def _store(self, host: Host) -> Store:
+        return Store(default_folder(self._environ), host)
+
+    def _calibrated(self, calibration: Calibration) -> None:
+        self.surroundings.calibration = calibration
+        self.reconfigure()
 
     def outlook(self) -> Outlook:
         """The grid here, now and in the coming day, as far as it is known in memory; off the cell's path."""
@@ -601,6 +651,8 @@ class Session:
             self._let_in()
         finally:
             self._warm.set()
+        if self.gpus_found:
+            self._ticker.pause()  # a cell that begins now finds known when the counters move
 
     def _make_live(self) -> Live:
         from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (on the ticker's thread, for a named place)

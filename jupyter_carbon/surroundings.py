@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from jupyter_carbon.calibration.fit import wall_model as fitted_wall
+from jupyter_carbon.calibration.store import NOTHING, Calibration, counted_by
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
-from jupyter_carbon.model import ONE, Context, Interval, UnknownRegion
+from jupyter_carbon.model import ONE, Context, Domain, Interval, UnknownRegion, WallModel
 from jupyter_carbon.power import PowerSource
 from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
 from jupyter_carbon.settings import Carbon
@@ -29,10 +31,12 @@ class Surroundings:
         *,
         sources: Callable[[], Sequence[PowerSource]],
         inside_another: bool = False,
+        calibration: Callable[[Host], Calibration] = lambda _: NOTHING,
     ) -> None:
         self.settings = settings
         self._root, self._environ, self._sources = root, environ, sources
         self._found_host = Host.detect(root, environ)
+        self.calibration = calibration(self._found_host)
         self.host = self._rated_host()
         self._sessions_here, self._inside_another = 1, inside_another
         self._contexts: dict[str | None, Context] = {}
@@ -90,14 +94,28 @@ class Surroundings:
     def _rated_host(self) -> Host:
         """The machine as it was found, with the rated power that somebody gave."""
         watts = self.settings.tdp_w
+        host = replace(self._found_host, curve=self.calibration.cpu)
         if watts is None:
-            return self._found_host
-        return replace(self._found_host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)
+            return host
+        return replace(host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)
 
     def _pue(self, place: regions.Region) -> tuple[Interval, str]:
         if self.settings.pue is not None:
             return GIVEN_PUE.scaled(self.settings.pue), "given by you"
         return static.pue(place, self.host.chassis)
+
+    def wall_of_its_kind(self) -> WallModel:
+        """What is known of this kind of machine at the plug, calibrated or not."""
+        domains = (domain for source in self._sources() for domain in source.domains)
+        by_platform = any(domain.device.startswith("psys") for domain in domains)
+        return platform_wall_model(self.host) if by_platform else wall_model(self.host)
+
+    def _wall(self, domains: Sequence[Domain], idle_w: Mapping[str, float]) -> WallModel:
+        """What was calibrated here, as long as the devices are counted as they were then."""
+        fit = self.calibration.wall
+        if fit is not None and self.calibration.source == counted_by(domains, idle_w):
+            return fitted_wall(fit, kind=self.host.chassis, at=self.calibration.wall_at)
+        return self.wall_of_its_kind()
 
     def _make(self, region: str | None) -> Context:
         place, flags = self.place(region)
@@ -109,16 +127,16 @@ class Surroundings:
         water = static.water_l_per_kwh(place)
         idle_share = min(host.cpu_share, 1.0 / self._sessions_here)
         domains = tuple(domain for source in sources for domain in source.domains)
-        by_platform = any(domain.device.startswith("psys") for domain in domains)
+        idle_w = {device: w for source in sources for device, w in source.idle_w.items()}
         return Context(
             domains=domains,
             n_cpu=host.logical_cpus,
             idle_share=idle_share,
             ram_share=1.0 / self._sessions_here,
-            idle_w={device: w for source in sources for device, w in source.idle_w.items()},
+            idle_w=idle_w,
             power_limit_w={device: w for source in sources for device, w in source.power_limit_w.items()},
             gpus_allotted=tuple(d for source in sources for d in getattr(source, "allotted", ())),
-            wall=platform_wall_model(host) if by_platform else wall_model(host),
+            wall=self._wall(domains, idle_w),
             pue=pue,
             pue_source=pue_source,
             intensity=static.intensity(place),

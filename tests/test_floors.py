@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "jupyter_carbon"
 # Lowest first; on one floor a name may lean on those to its left; "." is the package's own __init__.
 FLOORS = (
     "boundary unforkable turns value model units tables  power grid report.equivalents  meter footprint ledger  "
-    "account hours estimate report engines settings  surroundings bookkeeper  session  api . notebook trackers cli"
+    "calibration  account hours estimate report engines settings  surroundings bookkeeper  session  "
+    "api . notebook trackers cli"
 )
 RANK = {name.strip("."): rank for rank, name in enumerate(FLOORS.split())}
 VENDORS = {"amdsmi", "pynvml", "zeus_apple_silicon"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -103,3 +104,47 @@ def test_a_record_survives_its_public_form():
 
 def test_a_context_survives_its_json_form():
     assert Context.from_dict(CONTEXT.to_dict()) == CONTEXT
+
+
+# --- a wall that was fitted to a plug meter ------------------------------------------------------------------------
+
+FITTED = WallModel(
+    "desktop", Interval.exact(1.2), Interval.exact(50.0), "modelled", "calibrated", Interval(0.9, 1.0, 1.12)
+)
+
+
+def biased(joules: float, *, quality="measured", attribution_j: float = 0.0) -> Share:
+    """A share whose counter is known to 15 % and whose part of the machine to so many joules."""
+    domain = replace(CPU, quality=quality, spread=Interval(0.85, 1.0, 1.15))
+    off_j = math.hypot(0.15 * joules, attribution_j)
+    return Share(
+        domain, Interval(joules - off_j, joules, joules + off_j), Interval.exact(0.0), Interval.exact(joules), 0.0
+    )
+
+
+def test_the_range_at_a_fitted_wall_is_that_of_the_fit_and_a_counters_bias_is_in_it():
+    cost = footprint([biased(1000.0)], 10.0, replace(CONTEXT, wall=FITTED))
+    # 1.2 x 1000 J + 50 W x 10 s x 0.5 = 1450 J
+    wall_j = cost.wall_energy_j
+    assert (wall_j.low, wall_j.likely, wall_j.high) == pytest.approx((0.9 * 1450, 1450, 1.12 * 1450))
+    assert (cost.energy_j.low, cost.energy_j.high) == pytest.approx((850, 1150))  # at the devices it is still there
+
+
+def test_what_is_not_the_counters_bias_stays_in_the_range_at_a_fitted_wall():
+    cost = footprint([biased(1000.0, attribution_j=290.0)], 10.0, replace(CONTEXT, wall=FITTED))
+    # 1.2 x 290 J of 1450 J are 24 %; with the fit's 12 % upwards, in logarithms: exp(hypot(ln 1.24, ln 1.12)) = 1.275
+    assert cost.wall_energy_j.high == pytest.approx(1450 * 1.275, rel=1e-3)
+
+
+def test_a_models_range_stays_as_it_is_off_by_another_factor_at_each_load():
+    modelled, measured = (
+        footprint([biased(1000.0, quality=quality)], 10.0, replace(CONTEXT, wall=FITTED)).wall_energy_j
+        for quality in ("modelled", "measured")
+    )
+    assert modelled.high > measured.high
+    assert modelled.low < measured.low
+
+
+def test_a_context_with_a_fitted_wall_comes_back_from_plain_values():
+    context = replace(CONTEXT, wall=FITTED)
+    assert Context.from_dict(context.to_dict()) == context

@@ -42,5 +42,5 @@ def here(context: Context, totals: Totals, host: Host) -> Here:
     most_w = host.tdp_w * context.idle_share + sum(context.power_limit_w.get(gpu, 0.0) for gpu in context.gpus_allotted)
     memory_w = W_PER_GB.scaled(host.allotted_ram_gb * context.ram_share)
     devices_w = LOAD.scaled(most_w) * host.tdp_spread + memory_w
-    wall_w = devices_w * context.wall.factor + context.wall.base_w.scaled(context.idle_share)
+    wall_w = context.wall.energy_j(devices_w, context.idle_share)  # joules of one second
     return Here(wall_w * context.pue, "no cell has run for long yet: from 15 to 100 % of its devices’ rated power")

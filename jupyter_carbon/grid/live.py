@@ -232,7 +232,7 @@ class Live:
         fetch: Fetch | None = None,
         clock: Callable[[], float] = time.time,
         on_news: Callable[[], None] = lambda: None,
-        guard: Callable[[Callable[[], None]], None] = lambda work: work(),
+        guard: Callable[[Callable[[], None]], object] = lambda work: work(),
         whole: AbstractContextManager[object] | None = None,
     ) -> None:
         """`on_news` is called on the thread after a round that brought something; `guard` runs a round, and keeps a

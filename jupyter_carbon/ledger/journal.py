@@ -9,7 +9,8 @@ JSON lines, each a list that begins with its kind:
 ``["begin", id, context, cell, notebook, label, execution_count, started_at, sha1]``
     alone, it is a cell that was killed in its first second.
 ``["checkpoint" | "end", id, status, [duration_s, tree_cpu_s, machine_busy_s, joules by domain ...],
-[idle_w, recent_w, j_per_cpu_s, gpu_presence], gpu_busy_s, elapsed_s, flags, {intensity}, [[second, share] ...]]``
+[idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s], gpu_busy_s, elapsed_s, flags, {intensity},
+[[second, share] ...]]``
     the counts so far, or of the whole run; the last two only where more than the year is known of its hour.
 ``["moved"]``, ``["closed"]``
     the last line of a file that grew too long, whose open runs go on in the next; and of a session that ended in order.
@@ -254,7 +255,14 @@ class Journal:
             numbers += energy_j.values()
         else:
             numbers += [energy_j.get(domain) for domain in known.domains]
-        learned = (window.idle_w, window.recent_w, window.j_per_cpu_s, window.gpu_presence)
+        learned = (
+            window.idle_w,
+            window.recent_w,
+            window.j_per_cpu_s,
+            window.gpu_presence,
+            window.edge_s,
+            window.filled_s,
+        )
         if learned != self._learned:
             self._learned = tuple(dict(by_device) for by_device in learned)
             self._learned_json = _json([_finite(by_device) for by_device in learned])

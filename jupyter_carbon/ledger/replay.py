@@ -133,7 +133,7 @@ class Replay:
         run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags, *grid = fields
         begun = self._open[run_id]
         duration_s, tree_cpu_s, machine_busy_s, *energy_j = numbers
-        idle_w, recent_w, j_per_cpu_s, gpu_presence = learned
+        idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s = learned
         domains = begun.context.domains
         window = Window(
             duration_s=duration_s,
@@ -147,6 +147,8 @@ class Replay:
             gpu_presence=gpu_presence,
             flags=tuple(flags),
             elapsed_s=elapsed_s,
+            edge_s=edge_s,
+            filled_s=filled_s,
         )
         counted = replace(begun, window=window, status=status or "ok")
         if grid:

@@ -16,6 +16,9 @@ from jupyter_carbon.value import replace
 TICK_S = 0.01
 """/proc counts other processes' CPU time in ticks of 10 ms (USER_HZ, proc(5))."""
 
+MOSTLY = 0.5
+"""A counter that stood still for more than this part of a window is not believed in the rest of it either."""
+
 COARSE_S = 0.2
 """Below this the machine's busy seconds are interpolated, not counted (`power/cpu_time.py`)."""
 
@@ -54,7 +57,7 @@ def _share(domain: Domain, window: Window, context: Context, flags: list[str]) -
         machine = Interval(least_j, energy_j, max(energy_j, bound_j))
     else:
         energy_j = counted_j
-        machine = _spread(energy_j, [(step_j, step_j)], domain.spread)
+        machine = _spread(energy_j, [(step_j, step_j), _filled(domain, window, context)], domain.spread)
 
     ratio = IDLE_LEARNED if learned else IDLE_FROM_TABLE
     idle_w_range = ratio.scaled(idle_w * window.duration_s)
@@ -92,10 +95,22 @@ def _counted(domain: Domain, window: Window) -> tuple[float, float, float]:
         return counted_j, domain.resolution_j, 0.0
     power_w = counted_j / window.duration_s if window.duration_s > domain.step_s else 0.0
     power_w = max(power_w, window.recent_w.get(domain.device, 0.0))
-    resolution_j = max(domain.resolution_j, domain.step_s * power_w)
+    resolution_j = max(domain.resolution_j, window.edge_s.get(domain.device, domain.step_s) * power_w)
     # Each edge is late by a uniform part of one step: their difference is triangular over +- one step, and 90 % of a
     # triangle lie within 0.684 of its half-width.
     return counted_j, resolution_j, 0.684 * resolution_j
+
+
+def _filled(domain: Domain, window: Window, context: Context) -> tuple[float, float]:
+    """How far off the expected power can be, down and up, that stands for seconds in which nothing was counted."""
+    seconds = min(window.filled_s.get(domain.device, 0.0), window.duration_s)
+    if seconds <= 0.0:
+        return 0.0, 0.0
+    energy_j = window.energy_j[domain]
+    least_j = energy_j * (1.0 - seconds / window.duration_s)
+    limit_w = context.power_limit_w.get(domain.device)
+    most_j = 2.0 * energy_j if limit_w is None else least_j + limit_w * seconds
+    return energy_j - least_j, max(0.0, most_j - energy_j)
 
 
 def _unresolved(domain: Domain, window: Window) -> str | None:
@@ -108,11 +123,13 @@ def _unresolved(domain: Domain, window: Window) -> str | None:
         return None
     device = domain.device
     still = window.energy_j[domain] <= 0.0
-    if window.duration_s < domain.step_s or (still and window.duration_s < 4.0 * domain.step_s):
+    seconds = window.duration_s if window.elapsed_s is None else window.elapsed_s  # cells that shared them saw them all
+    if seconds < domain.step_s or (still and seconds < 4.0 * domain.step_s):
         return f"below-resolution:{device}"
     frozen = f"frozen:{device}"
     worked = domain.component != "gpu" or window.gpu_busy_s.get(device, (0.0, 0.0))[1] > 0.0
-    return frozen if (still and worked) or frozen in window.flags else None
+    mostly = window.filled_s.get(device, 0.0) > MOSTLY * window.duration_s
+    return frozen if (still and worked) or (mostly and frozen in window.flags) else None
 
 
 def _bound_j(domain: Domain, window: Window, context: Context, counted_j: float) -> float:

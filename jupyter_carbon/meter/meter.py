@@ -16,17 +16,27 @@ from dataclasses import replace
 from typing import cast
 
 from jupyter_carbon.meter.processes import ProcessTree
+from jupyter_carbon.meter.short_cells import ShortCells
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
-from jupyter_carbon.power import GpuSource, PowerSource
+from jupyter_carbon.power import GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.turns import in_turns
 
 SEARCH_FROM_S = 0.05
-"""Cells longer than this have their child processes looked for once more at their end."""
+"""Cells longer than this have their child processes looked for once more at their end.  Of shorter ones the
+microseconds are taken off that pass between their own work and the readings at their edges."""
 
 IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
 """Idle power is learned from stretches between cells at least this long in which the machine did next to nothing."""
+
+BURST_STEPS = 10.0
+"""Cells whose pauses are shorter than so many steps follow each other: what the counter says between two of them was
+drawn in them, but for the idle power of the pause."""
+
+SLOW_LOOK_S, SLOW_RATION = 1e-3, 1000.0
+"""A driver that takes longer than this to answer is let rest for so many times as long between two looks."""
+LEAST_REST_S = 0.001
 
 KEPT_WINDOWS = 1024
 KEPT_LOOKS = 64
@@ -42,12 +52,15 @@ class Running:
     """A cell that is being metered, or a block inside one: the stretches it has lived through, each with the number of
     cells alive in it."""
 
-    __slots__ = ("__weakref__", "began", "closed", "since")
+    __slots__ = ("__weakref__", "began", "began_cpu_s", "closed", "edge_s", "released", "since")
 
     def __init__(self) -> None:
         self.began: Reading | None = None
         self.since: Reading | None = None  # where its present stretch begins
         self.closed: list[tuple[Reading, Reading, int]] = []
+        self.edge_s: Mapping[str, float] = {}  # how well its beginning is known, by device
+        self.began_cpu_s = 0.0  # this process's CPU seconds at the reading where it began
+        self.released: tuple[float, float] | None = None  # when its own work could begin, and the CPU seconds then
 
 
 class Meter:
@@ -66,6 +79,7 @@ class Meter:
         self._clock, self._tree, self._busy, self._n_cpu = clock, tree, busy, n_cpu
         self._sources: tuple[PowerSource, ...] = tuple(sources)
         self._gpus = tuple(cast("GpuSource", source) for source in self._sources if hasattr(source, "presence"))
+        self._watched = tuple(cast("WatchedSource", source) for source in self._sources if hasattr(source, "watch"))
         self._gpu_busy_s: Mapping[str, tuple[float, float]] = {}
         self._gpu_presence: Mapping[str, GpuPresence] = {}
         self._gpu_looks: deque[tuple[float, Mapping[str, GpuPresence]]] = deque(maxlen=KEPT_LOOKS)
@@ -78,6 +92,7 @@ class Meter:
         self._idle_seen: dict[str, tuple[float, float]] = {}
         self._between: deque[Stretch] = deque()  # not bounded: what is dropped here would be joules of nobody
         self._to_learn: deque[Window] = deque(maxlen=KEPT_WINDOWS)
+        self._short: dict[Domain, ShortCells] = {}
         self._joined_s: dict[str, float] = {}
         self._look_at_gpus()
         self._last = self._last_tick = self._read()
@@ -110,6 +125,8 @@ class Meter:
         with self._lock:
             self._sources = (*self._sources, source)
             self._gpus = (*self._gpus, source)
+            if hasattr(source, "watch"):
+                self._watched = (*self._watched, cast("WatchedSource", source))
             self._gpu_busy_s = {**self._gpu_busy_s, **busy_s}
             self._saw_on_gpus({**self._gpu_presence, **presence})
             # Whoever runs now counts this source from here: their present stretch gets its first value.
@@ -141,28 +158,43 @@ class Meter:
         with self._lock:
             if self._gpus and "shared" in self._gpu_presence.values():
                 self._look_at_gpus()
-            now = self._read()
+            now = self._read_late()
+            if self._gpus and not self._open:
+                now = self._without_burst(now)
             self._close_stretch(now)
-            running.began = running.since = now
+            running.began, running.since, running.began_cpu_s = now, now, self._tree.own_s
+            if self._watched:
+                running.edge_s = self._edge_s()
             self._open.append(running)
         return running
 
+    def release(self, running: Running) -> None:
+        """The cell's own work begins now: what passed since its first reading was ours."""
+        running.released = self._clock(), self._tree.own_cpu_s()
+
     def end(self, running: Running) -> Window:
         """The cell ends now; its window."""
+        arrived = self._clock(), self._tree.own_cpu_s()
         if running.began is None:  # an interrupt came before its first reading
             self.begin(running)
-        began = cast("Reading", running.began)
-        if self._clock() - began.t_s > SEARCH_FROM_S:
+        is_short = arrived[0] - cast("Reading", running.began).t_s <= SEARCH_FROM_S
+        if not is_short:
             found = self._tree.discover(at_once=True)
             with self._lock:
                 self._tree.adopt(found)
                 self._look_at_gpus()
         with self._lock:
             now = self._read()
+            if is_short and not running.closed and len(self._open) == 1 and not self._blocks:
+                now = self._trimmed(running, arrived, now)
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
-            window = self._difference(running.closed, began, now)
+            window = self._difference(running.closed, cast("Reading", running.began), now)
+            if self._watched:
+                window = replace(window, edge_s=_both(running.edge_s, self._edge_s()))
+            if self._gpus:
+                window = self._with_likely_w(window)
         self._to_learn.append(window)
         return window
 
@@ -205,6 +237,20 @@ class Meter:
             before, self._last_tick = max(self._last, self._last_tick, key=lambda r: r.t_s), self._read()
             self._note_frozen(before, self._last_tick)
             return self._last_tick
+
+    def watch(self, seconds: float, rest: Callable[[float], bool]) -> None:
+        """Rest for so long, or until `rest` says that the end has come; look meanwhile at what moves between ticks."""
+        until_s = self._clock() + seconds
+        while (left_s := until_s - self._clock()) > 0.0:
+            wait_s = left_s
+            if self._watched:
+                began_s = self._clock()
+                with self._lock:
+                    next_s = min((source.watch() for source in self._watched), default=left_s)
+                took_s = self._clock() - began_s
+                wait_s = min(left_s, max(next_s, took_s * SLOW_RATION if took_s > SLOW_LOOK_S else 0.0))
+            if rest(max(wait_s, LEAST_REST_S)):
+                return
 
     def take_between(self) -> tuple[Window, ...]:
         """The stretches between cells since the last call, as windows of the session; each is given once."""
@@ -259,7 +305,7 @@ class Meter:
     def close(self) -> None:
         """Close all sources."""
         with self._lock:
-            sources, self._sources, self._gpus = self._sources, (), ()
+            sources, self._sources, self._gpus, self._watched = self._sources, (), (), ()
         for source in sources:
             source.close()
         self._tree.close()
@@ -271,6 +317,65 @@ class Meter:
         for source in self._sources:
             energy_j.update(source.energy_j())
         return Reading(self._clock(), energy_j, self._tree.cpu_s(), self._busy.busy_s(), self._gpu_busy_s)
+
+    def _read_late(self) -> Reading:
+        """The same in another order, for a beginning: joules and clock last, so that little of our own is counted."""
+        tree_cpu_s, machine_busy_s = self._tree.cpu_s(), self._busy.busy_s()
+        energy_j: dict[Domain, float] = {}
+        for source in self._sources:
+            energy_j.update(source.energy_j())
+        return Reading(self._clock(), energy_j, tree_cpu_s, machine_busy_s, self._gpu_busy_s)
+
+    def _trimmed(self, running: Running, arrived: tuple[float, float], now: Reading) -> Reading:
+        """The edges of a cell moved to where its own work began and ended; what lies outside is the session's."""
+        began, last = cast("Reading", running.began), self._between[-1] if self._between else None
+        if now.t_s <= began.t_s or last is None or last[1] is not began or running.since is not began:  # a card joined
+            return now
+        began_cpu_s = running.began_cpu_s
+        released_s, released_cpu_s = running.released or (began.t_s, began_cpu_s)
+        arrived_s, arrived_cpu_s = max(arrived, (released_s, released_cpu_s))
+        running.began = running.since = _moved(began, now, released_s, released_cpu_s - began_cpu_s)
+        self._between[-1] = (last[0], running.began)
+        self._last = running.began
+        ours_s = now.tree_cpu_s - began.tree_cpu_s
+        return _moved(began, now, arrived_s, ours_s - (self._tree.own_s - arrived_cpu_s))
+
+    def _edge_s(self) -> Mapping[str, float]:
+        return {device: edge_s for source in self._watched for device, edge_s in source.edge_s().items()}
+
+    def _without_burst(self, now: Reading) -> Reading:
+        """The reading at the end of a pause between two short cells, as if the pause had been idle: what the counter
+        says beyond that moves on into the cell that follows, for it shows the cell before only now."""
+        last, seconds = self._last, now.t_s - self._last.t_s
+        if not self._short or seconds > BURST_STEPS * max(domain.step_s for domain in self._short):
+            return now
+        idle_j = {
+            domain: last.energy_j[domain] + self._idle_w[domain.device] * seconds
+            for domain in self._short
+            if domain.component == "gpu"
+            and seconds <= BURST_STEPS * domain.step_s
+            and domain.device in self._idle_w
+            and self._gpu_presence.get(domain.device) in ("alone", "empty")
+        }
+        return _with(now, {d: j for d, j in idle_j.items() if j < now.energy_j[d]}) if idle_j else now
+
+    def _with_likely_w(self, window: Window) -> Window:
+        """A cell's window, where it is shorter than a card's step: `recent_w` holds what the card likely drew in it."""
+        seconds = window.duration_s
+        likely_w: dict[str, float] = {}
+        for domain, counted_j in window.energy_j.items():
+            if domain.component != "gpu":
+                continue
+            if seconds <= 0.0 or cast("float", window.elapsed_s) >= domain.step_s:
+                self._short.pop(domain, None)  # what is owed is less than a step, and this cell is many
+                continue
+            device = domain.device
+            short = self._short.get(domain)
+            if short is None:
+                short = self._short[domain] = ShortCells(domain.step_s)
+            expected_w = max(self._recent_w.get(device, 0.0), self._idle_w.get(device, 0.0))
+            likely_w[device] = short.tell(counted_j, seconds, expected_w=expected_w) / seconds
+        return replace(window, recent_w={**window.recent_w, **likely_w}) if likely_w else window
 
     def _look_at_gpus(self) -> None:
         if self._gpus:
@@ -315,6 +420,7 @@ class Meter:
                 known = any(f.endswith(f":{domain.device}") for f in source.faults.during(before.t_s, now.t_s))
                 if worked and not known:
                     source.faults.note(domain.device, "frozen", before.t_s, now.t_s)
+                    source.faults.fill(domain.device, before.t_s, now.t_s)
 
     @property
     def _alive(self) -> int:
@@ -361,10 +467,13 @@ class Meter:
                     )
             if alive > 1:
                 flags["concurrent"] = None
+        filled_s: dict[str, float] = {}
         for source in self._sources:
             if source.faults:
-                for a, b, _ in stretches:
+                for a, b, alive in stretches:
                     flags.update(dict.fromkeys(source.faults.during(a.t_s, b.t_s)))
+                    for device, seconds in source.faults.filled_s(a.t_s, b.t_s).items():
+                        filled_s[device] = filled_s.get(device, 0.0) + seconds / alive
         for device, joined_s in self._joined_s.items():
             if any(a.t_s < joined_s <= b.t_s for a, b, _ in stretches):
                 flags[f"joined:{device}"] = None
@@ -380,7 +489,25 @@ class Meter:
             self._presence_during(began.t_s, now.t_s),
             tuple(flags),
             now.t_s - began.t_s,
+            filled_s=filled_s,
         )
+
+
+def _moved(a: Reading, b: Reading, t_s: float, tree_cpu_s: float) -> Reading:
+    """The reading at a moment between `a` and `b`, where our CPU had worked so long since `a`; joules and others' CPU
+    seconds on a straight line."""
+    part = (t_s - a.t_s) / (b.t_s - a.t_s)
+    energy_j = {d: a.energy_j[d] + (j - a.energy_j[d]) * part for d, j in b.energy_j.items()}
+    ours_s = b.tree_cpu_s - a.tree_cpu_s
+    tree_cpu_s = min(max(0.0, tree_cpu_s), ours_s)
+    others_s = max(0.0, b.machine_busy_s - a.machine_busy_s - ours_s)
+    busy_s = min(a.machine_busy_s + tree_cpu_s + others_s * part, b.machine_busy_s)
+    return Reading(t_s, energy_j, a.tree_cpu_s + tree_cpu_s, busy_s, b.gpu_busy_s)
+
+
+def _both(begin_s: Mapping[str, float], end_s: Mapping[str, float]) -> Mapping[str, float]:
+    """How well both edges are known together; to the millisecond, so that it seldom changes."""
+    return {device: round((begin_s.get(device, edge_s) + edge_s) / 2, 3) for device, edge_s in end_s.items()}
 
 
 def _with(reading: Reading, energy_j: Mapping[Domain, float]) -> Reading:

@@ -98,7 +98,8 @@ class ProcessTree:
     ) -> None:
         self._proc = root / "proc"
         self._pid = os.getpid() if pid is None else pid
-        self._own_cpu_s, self._children_reaped_s = own_cpu_s, reaped_s
+        self.own_cpu_s, self._children_reaped_s = own_cpu_s, reaped_s
+        self.own_s = 0.0  # of this process alone, as of the last call of `cpu_s`
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
         self._began_s = since_boot_s()
         self._children: dict[int, _Child] = {}
@@ -141,7 +142,8 @@ class ProcessTree:
             before_s, reaped_s = reaped_s, self._children_reaped_s()
             if before_s == reaped_s:
                 break  # else one was reaped meanwhile, and would be counted twice
-        tree_s = self._own_cpu_s() + reaped_s + self._gone_s + alive_s
+        self.own_s = self.own_cpu_s()
+        tree_s = self.own_s + reaped_s + self._gone_s + alive_s
         if tree_s < self._tree_s:  # a child reaped where nobody counts it, e.g. while SIGCHLD is ignored
             self._gone_s += self._tree_s - tree_s
             return self._tree_s

@@ -12,9 +12,14 @@ def _nothing() -> None:
     return
 
 
+def _rest(seconds: float, wait: Callable[[float], bool]) -> None:
+    wait(seconds)
+
+
 class Ticker:
     """Calls `tick` every `period_s` seconds while `busy()`, `woken` when it begins again to do so, `first` at its start
-    and `last` at its end, all off everybody's path.
+    and `last` at its end, all off everybody's path.  `pause` is given a time, and the wait that fills it and
+    tells whether the end has come.
 
     Waking a thread costs the waker some microseconds and then the lock of the interpreter, so a burst of short cells
     finds the thread awake: it parks only when a whole period has passed with nothing left to do.
@@ -28,9 +33,11 @@ class Ticker:
         first: Callable[[], None] = _nothing,
         woken: Callable[[], None] = _nothing,
         last: Callable[[], None] = _nothing,
+        pause: Callable[[float, Callable[[float], bool]], object] = _rest,
         boundary: Boundary,
         period_s: float = 1.0,
     ) -> None:
+        self._pause = pause
         self._tick, self._busy, self._boundary = tick, busy, boundary
         self._first, self._woken, self._last = first, woken, last
         self.period_s = period_s
@@ -58,6 +65,12 @@ class Ticker:
         """Somebody waits: tick at once instead of at the period's end."""
         self._wake.set()
 
+    def pause(self) -> None:
+        """On the ticker's thread: a period passes, or somebody is in a hurry, or the end comes."""
+        self._wake.clear()
+        if not self._halt.is_set():
+            self._pause(self.period_s, self._wake.wait)
+
     def stop(self, patience_s: float) -> bool:
         """End the thread; whether its `last` act was done within `patience_s`.  Where there is no thread it is done
         here."""
@@ -80,9 +93,8 @@ class Ticker:
                 if not self._halt.is_set():
                     self._boundary.run(self._woken)
             self.parked = False
-            self._wake.clear()
-            if not self._halt.is_set():
-                self._wake.wait(self.period_s)
+            if not self._boundary.run(self.pause):
+                self._halt.wait(self.period_s)
             if not self._halt.is_set():
                 self._boundary.run(self._tick)
         self._boundary.run(self._last)

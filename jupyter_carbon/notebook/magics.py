@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -50,10 +51,11 @@ class CarbonMagics:
             "on": self._on,
             "off": self._off,
             "history": self._history,
-            "doctor": self._doctor,
             "live": self._live,
         }
         self._phrases: dict[str, Callable[[str], object]] = {
+            "doctor": self._doctor,
+            "calibrate": self._calibrate,
             "when": self._when,
             "estimate": self._estimate,
             "plan": self._plan,
@@ -81,7 +83,9 @@ class CarbonMagics:
         %carbon            this session so far
         %carbon off | on   stop, and start again, metering every cell
         %carbon history    every cell run in the ledger, as a DataFrame
-        %carbon doctor     what is measured, what is not, and what to do about it
+        %carbon doctor     what is measured, what is not, and what to do about it; with `--test` also ten seconds of
+                           a known load: do the numbers follow?
+        %carbon calibrate  what is calibrated, and how to calibrate with a plug meter, or without one
         %carbon when 3h [--within 48h] [--interruptible] [--region R]   the greenest start of a job of that length
         %carbon estimate --gpu H100 --n-gpu 8 --hours 72 --workload training --region FR [--budget 5kg]
                            what a run would cost, with its range and every assumption
@@ -180,7 +184,19 @@ class CarbonMagics:
         self.hooks.session.settings.metering = False
         return Said("Cells are not metered any more; %carbon on starts again.")
 
-    def _doctor(self) -> Said:
+    def _doctor(self, text: str) -> Said:
         from jupyter_carbon.report.doctor import findings_text  # noqa: PLC0415
 
-        return Said(findings_text(self.hooks.session.findings()))
+        if text.strip() not in ("", "--test"):
+            raise ValueError(f"{text}: --test, or nothing")
+        session = self.hooks.session
+        findings = session.findings()
+        if text.strip():
+            findings += session.self_test()
+        return Said(findings_text(findings))
+
+    def _calibrate(self, text: str) -> Said:
+        from jupyter_carbon.calibration.words import calibrate  # noqa: PLC0415
+
+        session = self.hooks.session
+        return Said(calibrate(text, session.calibrator, os.environ))

@@ -56,6 +56,16 @@ class GpuSource(PowerSource, Protocol):
         """By device, who has a compute context there now."""
 
 
+class WatchedSource(PowerSource, Protocol):
+    """A source that knows more when it is looked at between ticks: a counter's moves, a gauge of the moment."""
+
+    def watch(self) -> float:
+        """Look, if it is time; the seconds until it wants to be called again."""
+
+    def edge_s(self) -> Mapping[str, float]:
+        """By device, how well the moment is known at which its counter moved last; at the worst its step."""
+
+
 _COUNTER = "apple:Apple" if sys.platform == "darwin" else "rapl:Rapl"
 SOURCES: tuple[str, ...] = (_COUNTER, "cpu_model:CpuModel", "ram:Ram")
 """Module and class, in order of preference: a source whose components are all counted already is not opened."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 
 Seconds = Callable[[], float]
@@ -26,6 +27,11 @@ DECENT_STEPS = 20
 """Steps of a counter in an interval whose mean power is worth remembering: the edges err by 5 % of it at most."""
 EDGE_S = 1e-3
 """A meter's reading takes some microseconds, so a fault may reach that far into the window beside its own."""
+LOOK_S = 0.1
+"""While cells run a gauge of the moment is looked at this often, what changes quicker is missed; and a counter that
+never rests, so that one that stands still is found out."""
+STILL_S = 0.05
+"""A counter that never rests, and has not moved for so long (50 of its steps), stands still."""
 SPANS_PER_FAULT = 64
 
 
@@ -42,6 +48,7 @@ class FaultLog:
 
     def __init__(self) -> None:
         self._spans: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        self._filled: dict[str, list[tuple[float, float, bool]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._spans)
@@ -55,6 +62,36 @@ class FaultLog:
         spans.append((start_s, end_s))
         if len(spans) > SPANS_PER_FAULT:  # the two oldest become one: memory is bounded, and no fault is forgotten
             spans[:2] = [(spans[0][0], spans[1][1])]
+
+    def fill(self, device: str, start_s: float, end_s: float) -> None:
+        """Nothing was counted in these seconds; the expected power stands for them."""
+        spans = self._filled.setdefault(device, [])
+        if spans and start_s <= spans[-1][1] and not spans[-1][2]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end_s), False)
+            return
+        spans.append((start_s, end_s, False))
+        if len(spans) > SPANS_PER_FAULT:
+            spans[:2] = [(spans[0][0], spans[1][1], False)]
+
+    def restore(self, device: str) -> None:
+        """The counter has told what was used in the seconds filled last: now only their parts are in doubt."""
+        spans = self._filled.get(device)
+        if spans:
+            start_s, end_s, _ = spans[-1]
+            spans[-1] = (start_s, end_s, True)
+
+    def filled_s(self, start_s: float, end_s: float) -> dict[str, float]:
+        """By device, how many of these seconds no counter vouches for; devices without any are left out."""
+        filled: dict[str, float] = {}
+        for device, spans in self._filled.items():
+            seconds = sum(
+                max(0.0, min(end_s, fill_end_s) - max(start_s, fill_start_s))
+                for fill_start_s, fill_end_s, restored in spans
+                if not (restored and start_s <= fill_start_s and fill_end_s <= end_s)
+            )
+            if seconds > 0.0:
+                filled[device] = seconds
+        return filled
 
     def during(self, start_s: float, end_s: float) -> tuple[str, ...]:
         """The faults of these seconds as ``kind:device``, each once, in the order in which they first came."""
@@ -76,12 +113,14 @@ class WrappingCounter:
     """A counter that starts again past ``range_j``, told as joules since it was opened; they never fall.
 
     `range_j` is None where nobody knows it, `max_w` the most the device can draw, `expected_w` the power to assume
-    before any was seen, `step_s` how often the counter moves.  A `read_j` that fails raises one of `errors`; the
-    constructor lets it through, `energy_j` never does.
+    before any was seen, `step_s` how often the counter moves.  `rests` says that the device may draw nothing, as a GPU
+    asleep does; a processor never does.  A `read_j` that fails raises one of `errors`; the constructor lets it through,
+    `energy_j` never does.
 
     Faults, by the name under which they are noted:
 
-    - ``read-failed``: answered with the expected power; when the counter is back the truth is restored.
+    - ``read-failed``; ``stuck``, or ``frozen`` if it never moved: answered with the expected power; when the counter is
+      back, the truth is restored.
     - ``counter-reset``: it fell, and not by a wrap.  ``implausible``: it rose faster than the device can draw.
     - ``gap``: not asked for so long that it may have wrapped more than once.
     - ``suspended``: the machine slept, which may have cleared the counter.
@@ -99,6 +138,7 @@ class WrappingCounter:
         device: str,
         faults: FaultLog,
         step_s: float = 1e-3,
+        rests: bool = True,
         errors: tuple[type[Exception], ...] = READ_ERRORS,
         clock: Seconds = time.monotonic,
         suspended_s: Seconds = suspended_s,
@@ -110,17 +150,23 @@ class WrappingCounter:
         self._guard_w = GUARD * max_w
         self._longest_s = range_j / self._guard_w if range_j else float("inf")
         self._step_s = step_s
+        self._still_s = float("inf") if rests else max(STILL_S, 2.0 * step_s)
         self._decent_s = DECENT_STEPS * step_s
         self._recent_w = self._pause_w = expected_w
 
         self._asked_s = clock()  # when the last good read began: the most time its successor can cover
         self._raw_j = read_j()
         self._suspend_s = suspended_s()
-        self._seen_s = self._mark_s = clock()
+        self._seen_s = self._good_s = self._mark_s = clock()
         self._total_j = self._mark_j = 0.0  # counted, at the last good read
         self._filled_j = 0.0  # expected, since then
         self._said_j = 0.0
-        self._guessing = False
+        self._guessing: str | None = None  # why
+
+    @property
+    def guessing(self) -> bool:
+        """Whether the last answer was no count, or is waited for by the count."""
+        return self._guessing is not None
 
     def energy_j(self) -> float:
         """Joules since the counter was opened."""
@@ -128,43 +174,51 @@ class WrappingCounter:
         try:
             raw_j = self._read_j()
         except self._errors:
-            return self._guess_j(self._clock())
+            return self._guess_j("read-failed", self._clock())
         now_s = self._clock()
+        if raw_j == self._raw_j and asked_s - self._good_s > self._still_s:
+            return self._guess_j("stuck" if self._total_j > 0.0 else "frozen", now_s)
         suspend_s = self._suspended_s()
         elapsed_s = now_s - self._asked_s
         step_j = raw_j - self._raw_j
         if step_j < 0.0:
             step_j += self._range_j
-        if (
+        sound = (
             # It moves in steps, and the first of them may have been due just before the last read.
             0.0 <= step_j <= self._guard_w * (elapsed_s + self._step_s)
             and elapsed_s <= self._longest_s
             and suspend_s - self._suspend_s <= SUSPEND_S
-        ):
+        )
+        if sound:
             self._total_j += step_j
             if now_s - self._mark_s >= self._decent_s:
                 self._learn_power(now_s)
         elif not math.isfinite(raw_j):
-            return self._guess_j(now_s)
+            return self._guess_j("read-failed", now_s)
         else:
             self._drop(raw_j, suspend_s - self._suspend_s, now_s)
-        self._raw_j, self._asked_s = raw_j, asked_s
+        self._raw_j, self._asked_s, self._good_s = raw_j, asked_s, now_s
         if suspend_s > self._suspend_s:
             self._suspend_s = suspend_s
         if self._guessing:
-            self._faults.note(self._device, "read-failed", self._seen_s, now_s)
+            self._faults.note(self._device, self._guessing, self._seen_s, now_s)
+            self._faults.fill(self._device, self._seen_s, now_s)
             self._filled_j = 0.0
-            self._guessing = self._total_j < self._said_j  # said too much: wait here until it is true
+            if self._total_j >= self._said_j:  # else too much was said: wait here until it is true
+                self._guessing = None
+                if sound:
+                    self._faults.restore(self._device)
         self._seen_s = now_s
         if self._total_j > self._said_j:
             self._said_j = self._total_j
         return self._said_j
 
-    def _guess_j(self, now_s: float) -> float:
+    def _guess_j(self, why: str, now_s: float) -> float:
         """The answer without a reading.  `_total_j` stays, so the next good one restores the truth."""
-        self._faults.note(self._device, "read-failed", self._seen_s, now_s)
+        self._faults.note(self._device, why, self._seen_s, now_s)
+        self._faults.fill(self._device, self._seen_s, now_s)
         self._filled_j += self._expected_j(now_s)
-        self._guessing = True
+        self._guessing = why
         self._seen_s = now_s
         self._said_j = max(self._said_j, self._total_j + self._filled_j)
         return self._said_j
@@ -178,6 +232,7 @@ class WrappingCounter:
         else:
             kind = "counter-reset" if raw_j < self._raw_j else "implausible"
         self._faults.note(self._device, kind, self._seen_s, now_s)
+        self._faults.fill(self._device, self._seen_s, now_s)
         self._total_j += self._filled_j + self._expected_j(now_s)
         self._mark_s, self._mark_j = now_s, self._total_j
 
@@ -242,17 +297,75 @@ class GaugeIntegrator:
             power_w, fault = self._power_w, "implausible"
         now_s = self._clock()
         suspend_s = self._suspended_s()
-        seconds = now_s - self._seen_s
-        if seconds > PAUSE_S:
-            self._faults.note(self._device, "gauge-gap", self._seen_s, now_s)
-            self._total_j += power_w * seconds
-        else:
-            self._total_j += (self._power_w + power_w) / 2 * max(seconds, 0.0)
+        self._total_j = max(self._total_j, self._sum_j(power_w, now_s))
+        if now_s - self._seen_s > PAUSE_S:
+            self._doubt("gauge-gap", now_s)
         if suspend_s - self._suspend_s > SUSPEND_S:
-            self._faults.note(self._device, "suspended", self._seen_s, now_s)
+            self._doubt("suspended", now_s)
         in_doubt = fault or self._fault  # a held power stands at one end of this trapezoid
         if in_doubt:
-            self._faults.note(self._device, in_doubt, self._seen_s, now_s)
+            self._doubt(in_doubt, now_s)
         self._power_w, self._seen_s, self._fault = power_w, now_s, fault
         self._suspend_s = max(suspend_s, self._suspend_s)
         return self._total_j
+
+    def watch(self) -> float:
+        """Look at the gauge; the seconds until it wants the next look."""
+        self.energy_j()
+        return LOOK_S
+
+    def _sum_j(self, power_w: float, now_s: float) -> float:
+        """Joules up to now, where the gauge shows `power_w`."""
+        seconds = max(now_s - self._seen_s, 0.0)
+        if seconds > PAUSE_S:
+            return self._total_j + power_w * seconds
+        return self._total_j + (self._power_w + power_w) / 2 * seconds
+
+    def _doubt(self, kind: str, now_s: float) -> None:
+        self._faults.note(self._device, kind, self._seen_s, now_s)
+        self._faults.fill(self._device, self._seen_s, now_s)
+
+
+class MeanGauge(GaugeIntegrator):
+    """A gauge that shows the mean power of the last `mean_s` seconds.
+
+    A trapezoid would lag by half of that, so a cell of 3 s would lose a sixth of its work.  But such a gauge is exact
+    in another way: what was used up to now is what was used up to `mean_s` ago, and the mean times `mean_s`.  So the
+    joules so far are kept for that long, with straight lines between the looks.
+    """
+
+    def __init__(
+        self,
+        read_w: Callable[[], float],
+        *,
+        mean_s: float,
+        max_w: float,
+        device: str,
+        faults: FaultLog,
+        errors: tuple[type[Exception], ...] = READ_ERRORS,
+        clock: Seconds = time.monotonic,
+        suspended_s: Seconds = suspended_s,
+    ) -> None:
+        super().__init__(
+            read_w, max_w=max_w, device=device, faults=faults, errors=errors, clock=clock, suspended_s=suspended_s
+        )
+        self._mean_s = mean_s
+        self._past = deque([(self._seen_s - mean_s, -self._power_w * mean_s), (self._seen_s, 0.0)])
+
+    def _sum_j(self, power_w: float, now_s: float) -> float:
+        past, then_s = self._past, now_s - self._mean_s
+        last_s, last_j = past[-1]
+        if now_s <= last_s:
+            return last_j
+        if then_s >= last_s:  # the mean reaches back to a moment after the last look: until then as since then
+            then_j = last_j + power_w * (then_s - last_s)
+            past.clear()
+            past.append((then_s, then_j))
+        else:
+            while len(past) > 2 and past[1][0] <= then_s:
+                past.popleft()
+            (from_s, from_j), (to_s, to_j) = past[0], past[1]
+            then_j = from_j + (to_j - from_j) * (then_s - from_s) / (to_s - from_s)
+        now_j = then_j + power_w * self._mean_s
+        past.append((now_s, now_j))
+        return now_j

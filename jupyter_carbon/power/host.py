@@ -15,6 +15,7 @@ from typing import Literal
 
 from jupyter_carbon import tables
 from jupyter_carbon.model import ONE, Interval, Quality, WallModel
+from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.value import replace, value
 
@@ -58,7 +59,8 @@ class Host:
     `tdp_w` is the rated power of all logical CPUs seen here: every socket of a real machine, the vCPUs' part of the
     host's CPU in a guest.  Where `tdp_known` is false it is a per-thread default, and the truth lies within
     `tdp_spread` times it.  `allotted_*` is what cgroups, CPU affinity and Slurm leave to this kernel.  `is_slice` says
-    that the CPUs seen here are a part of the processor's (a guest, lxcfs), and so is their busy time.
+    that the CPUs seen here are a part of the processor's (a guest, lxcfs), and so is their busy time.  `curve` is what
+    was measured here, if anything was.
     """
 
     root: Path
@@ -78,6 +80,7 @@ class Host:
     busy: MachineBusy = field(repr=False, compare=False)
     tdp_spread: Interval = ONE
     is_slice: bool = False
+    curve: CpuCurve | None = None
 
     @property
     def cpu_share(self) -> float:

@@ -8,13 +8,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar
 
 from jupyter_carbon.model import ONE, Component, Domain, GpuPresence, Interval, SourceUnavailable
-from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator, Seconds, WrappingCounter
+from jupyter_carbon.power.counter import (
+    LOOK_S,
+    FaultLog,
+    GaugeIntegrator,
+    MeanGauge,
+    Seconds,
+    WrappingCounter,
+)
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.present import nvidia_library
+from jupyter_carbon.power.steps import SteppedCounter
 from jupyter_carbon.power.visible import (
     IDLE_SHARE,
     LIMIT_UNKNOWN_W,
@@ -37,7 +46,7 @@ INSTANT_UP_TO = (8, 0)
 SENSOR = Interval(0.95, 1.0, 1.05)
 """+-5 % of the reading against a power meter in series (Yang, Adamek and Armour, SC 2024, arXiv 2312.02741)."""
 SAMPLED = Interval(0.95, 1.0, 1.05)
-"""A gauge is looked at once a second, its trapezoids miss what lies between (assumed)."""
+"""A gauge of the moment is looked at ten times a second, its trapezoids miss what lies between (assumed)."""
 
 SM_SAMPLE_S = 1.0
 """A utilisation sample covers the last 1/6 to 1 s."""
@@ -110,7 +119,7 @@ class Nvml:
         """Joules since `open`, by device: one call of the driver for each card that is awake."""
         energy_j: dict[Domain, float] = {}
         for card in self._cards:
-            card_j = card.energy_j()
+            card_j = card.meter.energy_j()
             for part in card.parts:
                 energy_j[part.domain] = card_j * part.share
         return energy_j
@@ -140,6 +149,15 @@ class Nvml:
             device: "unknown" if on_it is None else presence(on_it, pids, hidden=hidden)
             for device, on_it in running.items()
         }
+
+    def watch(self) -> float:
+        """Look at the cards whose counter is about to move, or whose power is a gauge's; the seconds until it wants to
+        be called again."""
+        return min((card.meter.watch() for card in self._cards), default=math.inf)
+
+    def edge_s(self) -> Mapping[str, float]:
+        """By device, how well the moment is known at which its counter moved last; at the worst its step."""
+        return {part.domain.device: card.meter.edge_s() for card in self._cards for part in card.parts}
 
     def close(self) -> None:
         """Let NVML go."""
@@ -192,7 +210,7 @@ class Nvml:
         )
         parts = self._instances(handle, whole)
         sm_seconds = None if parts else self._sm_seconds(handle)
-        self._cards.append(_Card(handle, limit_w, meter.energy_j, power, parts or (whole,), sm_seconds))
+        self._cards.append(_Card(handle, limit_w, meter, power, parts or (whole,), sm_seconds))
 
     def _limit_w(self, handle: Any) -> float:
         try:
@@ -219,11 +237,17 @@ class Nvml:
             errors=(self._nvml.NVMLError,),
             clock=self._clock,
         )
-        return _Meter(counter.energy_j, "nvml-energy", COUNTER_STEP_S, SENSOR)
+        steps = SteppedCounter(counter, step_s=COUNTER_STEP_S, clock=self._clock)
+        return _Meter(steps.energy_j, steps.watch, steps.edge_s, "nvml-energy", COUNTER_STEP_S, SENSOR)
 
     def _gauge(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
         read_mw = self._nvml.nvmlDeviceGetPowerUsage
-        gauge = GaugeIntegrator(
+        try:
+            instant = tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
+        except self._nvml.NVMLError:
+            instant = False
+        opened = GaugeIntegrator if instant else partial(MeanGauge, mean_s=GAUGE_MEAN_S)
+        gauge = opened(
             lambda: 0.0 if power.asleep() else read_mw(handle) * 1e-3,
             max_w=limit_w,
             device=device,
@@ -231,11 +255,8 @@ class Nvml:
             errors=(self._nvml.NVMLError,),
             clock=self._clock,
         )
-        try:
-            instant = tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
-        except self._nvml.NVMLError:
-            instant = False
-        return _Meter(gauge.energy_j, "nvml-power", COUNTER_STEP_S if instant else GAUGE_MEAN_S, SENSOR * SAMPLED)
+        spread = SENSOR * SAMPLED if instant else SENSOR
+        return _Meter(gauge.energy_j, gauge.watch, lambda: LOOK_S, "nvml-power", LOOK_S, spread)
 
     def _instances(self, handle: Any, card: _Part) -> tuple[_Part, ...]:
         """The MIG instances of a card that this process may see; none where MIG is off."""
@@ -347,6 +368,8 @@ class _Meter:
     """How the joules of a card are counted."""
 
     energy_j: Callable[[], float]
+    watch: Callable[[], float]
+    edge_s: Callable[[], float]
     source: str
     step_s: float
     spread: Interval
@@ -368,7 +391,7 @@ class _Card:
 
     handle: Any
     limit_w: float
-    energy_j: Callable[[], float]
+    meter: _Meter
     power: RuntimePower
     parts: tuple[_Part, ...]
     sm_seconds: SmSeconds | None

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar, TypeAlias
 
 from jupyter_carbon.model import Component, Domain, Interval, SourceUnavailable
-from jupyter_carbon.power.counter import READ_ERRORS, FaultLog, Seconds, WrappingCounter, suspended_s
+from jupyter_carbon.power.counter import LOOK_S, READ_ERRORS, FaultLog, Seconds, WrappingCounter, suspended_s
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.present import POWERCAP_SETTING, powercap
 from jupyter_carbon.value import value
@@ -252,6 +252,15 @@ class Rapl:
         """Joules counted so far, by domain."""
         return {domain: read_j() for domain, read_j in self._reads}
 
+    def watch(self) -> float:
+        """Look whether the counters still move; the seconds until the next look."""
+        self.energy_j()
+        return LOOK_S
+
+    def edge_s(self) -> Mapping[str, float]:
+        """Nothing to say: the counters move each millisecond."""
+        return {}
+
     def close(self) -> None:
         """Close the files."""
         self._registers.close()
@@ -357,6 +366,7 @@ def _meter(
                 device=plan.device,
                 faults=faults,
                 step_s=STEP_S,
+                rests=False,
                 clock=clock,
                 suspended_s=suspended_s,
             )

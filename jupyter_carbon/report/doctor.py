@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from jupyter_carbon.calibration.store import Calibration
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import Context, LedgerError
 from jupyter_carbon.power import PowerSource, Refusal
@@ -74,6 +75,43 @@ def _unwritable(path: Path) -> str | None:
     return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
 
 
+def of_calibration(calibration: Calibration, context: Context, host: Host) -> Finding:
+    """What was measured on this machine to replace a table's figure, and when."""
+    if host.is_slice:
+        return Finding("calibration", "note", "none, and none can be: plug and processor are the host machine's")
+    told, doubt = [], None
+    fit = calibration.wall
+    if fit is not None:
+        told.append(
+            f"to the wall on {calibration.wall_at} with {len(fit.points)} readings, off by {fit.residual_w:.1f} W "
+            f"({fit.residual:.1%})"
+        )
+        if not context.wall.source.startswith("calibrated"):
+            doubt = f"not in use, as devices were counted otherwise then ({calibration.source})"
+    if calibration.cpu is not None:
+        curve = calibration.cpu
+        told.append(f"the processor on {curve.at}: {curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load")
+    if not told:
+        return Finding(
+            "calibration",
+            "note",
+            "nothing is calibrated: base watts and supply loss are those of its kind of machine",
+            "With a plug meter: %carbon calibrate rest, then %carbon calibrate load, and after each what it showed",
+        )
+    text = "; ".join(told)
+    return Finding("calibration", "note", f"{text}; {doubt}") if doubt else Finding("calibration", "good", text)
+
+
+def of_clock(suspended_s: float, stepped_s: float) -> Finding:
+    """The clock that joules are counted by; `stepped_s` is how far the wall clock was set while this session runs."""
+    text = "monotonic, which no setting of the time touches"
+    if suspended_s > 0.5:
+        text += f"; this machine has slept {suspended_s / 3600:.1f} h since it was started"
+    if abs(stepped_s) > 1.0:
+        return Finding("clock", "note", f"{text}; the wall clock was set by {stepped_s:+.1f} s meanwhile")
+    return Finding("clock", "good", text)
+
+
 def _of_source(source: PowerSource) -> Finding:
     parts = []
     for domain in source.domains:
@@ -102,10 +140,13 @@ def _of_machine(host: Host) -> Finding:
 
 def _of_wall(context: Context) -> Finding:
     wall = context.wall
+    if wall.spread is None:
+        doubt = f" ({wall.base_w.low:.1f} – {wall.base_w.high:.1f})"
+    else:
+        doubt = f", times {wall.spread.low:.2f} – {wall.spread.high:.2f},"
     text = (
-        f"{wall.factor.likely:.2f} x devices + {wall.base_w.likely:.1f} W "
-        f"({wall.base_w.low:.1f} – {wall.base_w.high:.1f}) for a {wall.kind} ({wall.quality}: {wall.source}); "
-        f"PUE {context.pue.likely:.2f} ({context.pue_source})"
+        f"{wall.factor.likely:.2f} x devices + {wall.base_w.likely:.1f} W{doubt} for a {wall.kind} "
+        f"({wall.quality}: {wall.source}); PUE {context.pue.likely:.2f} ({context.pue_source})"
     )
     return Finding("wall", "note", text)
 

@@ -11,6 +11,7 @@ from jupyter_carbon.units import duration_text, energy_text, mass_text, range_te
 FLAGS: Mapping[str, str] = {
     "below-resolution": "shorter than the counter's step: modelled, with an upper bound",
     "frozen": "the counter did not move: modelled",
+    "stuck": "the counter stood still for a while: filled with the expected power",
     "read-failed": "a read of the counter failed: filled with the expected power",
     "counter-reset": "the counter was reset: filled with the expected power",
     "implausible": "the counter jumped beyond what the device can draw: filled with the expected power",

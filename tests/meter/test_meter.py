@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -26,6 +27,7 @@ class Counter:
     domain: Domain = PACKAGE
     joules: float = 0.0
     closed: bool = False
+    reading_takes: Callable[[], None] = lambda: None
     faults: FaultLog = field(default_factory=FaultLog)
     name = "test"
     components = ("cpu",)
@@ -37,6 +39,7 @@ class Counter:
         return (self.domain,)
 
     def energy_j(self):
+        self.reading_takes()
         return {self.domain: self.joules}
 
     def close(self):
@@ -133,6 +136,23 @@ def test_cells_that_run_at_the_same_time_share_the_seconds(bench):
     assert (a.tree_cpu_s, b.tree_cpu_s) == (2, 2)
     assert (a.duration_s, a.elapsed_s) == (2, 3)
     assert "concurrent" in a.flags
+
+
+def test_of_a_short_cell_what_its_own_edges_took_is_the_sessions(bench):
+    """100 W all along: 1 ms passes before the cell's own work can begin, and 1 ms while its end is read."""
+    running = bench.meter.begin()
+    bench.passes(0.001, 0.1, own_s=0.001, busy_s=0.001)
+    bench.meter.release(running)
+    bench.passes(0.008, 0.8, own_s=0.004, busy_s=0.004)
+    bench.counter.reading_takes = lambda: bench.passes(0.001, 0.1, own_s=0.001, busy_s=0.001)
+    window = bench.meter.end(running)
+    bench.counter.reading_takes = lambda: None
+    assert window.duration_s == pytest.approx(0.008)
+    assert window.energy_j[PACKAGE] == pytest.approx(0.8)
+    assert window.tree_cpu_s == pytest.approx(0.004)
+    bench.meter.begin()
+    between_j = sum(w.energy_j.get(PACKAGE, 0) for w in bench.meter.take_between())
+    assert between_j == pytest.approx(0.2)
 
 
 def test_a_block_inside_a_cell_takes_nothing_from_it(bench):

@@ -7,6 +7,10 @@ lies inside its parent; `energy_uj` is rewritten in place, so a kept descriptor 
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 INTEL_MAX_UJ = 262_143_328_850
@@ -39,6 +43,7 @@ class Zone:
         self.folder = folder
         self.max_uj = max_uj
         self.uj = 0
+        self._lock, self._empty = threading.Lock(), False
 
     @property
     def energy_uj(self) -> Path:
@@ -46,15 +51,41 @@ class Zone:
 
     def set(self, uj: int) -> None:
         """Write the register: 24 bytes, always as many, so a reader never sees half of two numbers."""
-        self.uj = uj
+        self.uj, self._empty = uj, False
         self.write(str(uj).encode())
 
     def add_j(self, joules: float) -> None:
         """Count on, past the end of the range if need be: it starts again one register unit after its maximum."""
-        uj = self.uj + round(joules * 1e6)
-        if self.max_uj is not None:
-            uj %= self.max_uj + round(self.max_uj / 2**32)
-        self.set(uj)
+        with self._lock:
+            uj = self.uj + round(joules * 1e6)
+            if self.max_uj is not None:
+                uj %= self.max_uj + round(self.max_uj / 2**32)
+            self.set(uj)
+
+    def draw(self, joules: float, *, seconds: float = 0.06, steps: int = 30) -> None:
+        """Count on as a register does that is drawn on evenly; by default longer than a cell that is trimmed."""
+        uj = round(joules * 1e6)
+        for step in range(steps):
+            time.sleep(seconds / steps)
+            self.add_j((uj * (step + 1) // steps - uj * step // steps) / 1e6)
+
+    @contextmanager
+    def restless(self) -> Iterator[None]:
+        """Within it the register never stands still, as none does: a microjoule every 5 ms."""
+        over = threading.Event()
+
+        def move() -> None:
+            while not over.wait(0.005):
+                if not self._empty:
+                    self.add_j(1e-6)
+
+        mover = threading.Thread(target=move)
+        mover.start()
+        try:
+            yield
+        finally:
+            over.set()
+            mover.join()
 
     def write(self, text: bytes) -> None:
         """Any bytes in place of a number."""
@@ -65,8 +96,10 @@ class Zone:
             os.close(descriptor)
 
     def empty(self) -> None:
-        """The file without a byte in it."""
-        os.truncate(self.energy_uj, 0)
+        """The file without a byte in it, until a number is written."""
+        with self._lock:
+            self._empty = True
+            os.truncate(self.energy_uj, 0)
 
     def deny(self) -> None:
         """As the kernel has it since 5.10: root's alone."""
@@ -107,6 +140,15 @@ class Powercap:
         zone = Zone(folder, max_uj)
         zone.set(uj)
         return zone
+
+
+@contextmanager
+def restless(zones: Iterable[Zone]) -> Iterator[None]:
+    """Within it none of these registers stands still."""
+    with ExitStack() as moving:
+        for zone in zones:
+            moving.enter_context(zone.restless())
+        yield
 
 
 def one_socket(tree: Powercap) -> dict[str, Zone]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from machine import Machine
 from records import a_context
 
+from jupyter_carbon.calibration.fit import Point, WallFit, wall_model
+from jupyter_carbon.calibration.store import NOTHING, Calibration
 from jupyter_carbon.model import Context
 from jupyter_carbon.power import Refusal
+from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.rapl import REMEDY, Rapl
-from jupyter_carbon.report.doctor import examine, findings_text, of_ledger
+from jupyter_carbon.report.doctor import examine, findings_text, of_calibration, of_clock, of_ledger
 
 
 @pytest.fixture
@@ -135,3 +139,54 @@ def test_a_strangers_database_is_said(tmp_path):
     db.execute("CREATE TABLE theirs (x)")
     db.close()
     assert "is not a ledger of jupyter_carbon" in of_ledger(tmp_path / "ledger.sqlite", None).text
+
+
+# --- what is calibrated, and the clock -----------------------------------------------------------------------------
+
+FIT = WallFit(1.2, 40.0, 1.5, 0.01, (Point(10.0, 52.0), Point(110.0, 172.0)))
+CALIBRATED = Calibration(FIT, "2026-11-22", "cpu:package-0:rapl", CpuCurve(10.0, 110.0, "2026-11-21"))
+
+
+def test_without_a_calibration_the_way_to_one_is_the_remedy(machine):
+    told = of_calibration(NOTHING, a_context(), host(machine))
+    assert told.health == "note"
+    assert "%carbon calibrate rest" in told.remedy
+
+
+def test_what_is_calibrated_is_told_with_its_day_and_how_far_off_it_was(machine):
+    context = replace(a_context(), wall=wall_model(FIT, kind="desktop", at="2026-11-22"))
+    told = of_calibration(CALIBRATED, context, host(machine))
+    assert (told.health, told.text) == (
+        "good",
+        "to the wall on 2026-11-22 with 2 readings, off by 1.5 W (1.0%); the processor on 2026-11-21: 10 W at rest, "
+        "110 W at full load",
+    )
+
+
+def test_a_calibration_that_is_not_in_use_says_why(machine):
+    told = of_calibration(CALIBRATED, a_context(), host(machine))
+    assert told.health == "note"
+    assert told.text.endswith("not in use, as devices were counted otherwise then (cpu:package-0:rapl)")
+
+
+def test_a_guest_cannot_be_calibrated_and_is_not_asked_to(tmp_path):
+    told = of_calibration(NOTHING, a_context(), host(Machine(tmp_path / "guest", guest=True)))
+    assert (told.health, told.remedy) == ("note", None)
+    assert "the host machine's" in told.text
+
+
+def test_the_wall_is_told_with_its_range_fitted_or_not(machine):
+    by_table = findings(machine)["wall"].text
+    assert by_table.startswith("1.10 x devices + 0.0 W")
+    fitted = replace(a_context(), wall=wall_model(FIT, kind="desktop", at="2026-11-22"))
+    assert findings(machine, context=fitted)["wall"].text.startswith(
+        "1.20 x devices + 40.0 W, times 0.88 – 1.13, for a desktop (modelled: calibrated on 2026-11-22"
+    )
+
+
+def test_the_clock_tells_what_it_slept_and_how_it_was_set():
+    assert of_clock(0.0, 0.0).health == "good"
+    assert "has slept 2.0 h" in of_clock(7200.0, 0.0).text
+    told = of_clock(0.0, -3600.0)
+    assert told.health == "note"
+    assert "was set by -3600.0 s" in told.text

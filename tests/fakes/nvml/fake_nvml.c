@@ -201,9 +201,7 @@ static double energy_j(const Device *card, double t_s) {
   return sum_j;
 }
 
-static double power_w(const Device *card, double t_s) {
-  double mean_s = fmin(card->gauge_mean_s, t_s);
-  if (mean_s > 0) return (energy_j(card, t_s) - energy_j(card, t_s - mean_s)) / mean_s;
+static double momentary_w(const Device *card, double t_s) {
   double left_s = fmod(fmax(t_s, 0), card->period_s);
   for (int i = 0; i < card->n_lines; i++) {
     const Line *line = &card->lines[i];
@@ -212,6 +210,12 @@ static double power_w(const Device *card, double t_s) {
     left_s -= line->s;
   }
   return 0;
+}
+
+static double power_w(const Device *card, double t_s) {
+  double mean_s = fmin(card->gauge_mean_s, t_s);
+  if (mean_s > 0) return (energy_j(card, t_s) - energy_j(card, t_s - mean_s)) / mean_s;
+  return momentary_w(card, t_s);
 }
 
 static int failing(const Device *card, const char *call) {
@@ -353,6 +357,23 @@ int nvmlDeviceGetCudaComputeCapability(Device *device, int *major, int *minor) {
   return OK;
 }
 
+/* NVML_DEVICE_ARCH_*: 2 Kepler, 3 Maxwell, 4 Pascal, 5 Volta, 6 Turing, 7 Ampere, 8 Ada, 9 Hopper. */
+int nvmlDeviceGetArchitecture(Device *device, unsigned *architecture) {
+  CALL(device);
+  const Device *card = device->parent ? device->parent : device;
+  int major = card->capability_major, minor = card->capability_minor;
+  if (!major) return NOT_SUPPORTED;
+  *architecture = major == 3 ? 2 : major == 5 ? 3 : major == 6 ? 4 : major == 7 ? (minor >= 5 ? 6 : 5)
+                : major == 8 ? (minor == 9 ? 8 : 7) : 9;
+  return OK;
+}
+
+int nvmlDeviceGetC2cModeInfoV(Device *device, void *info) {
+  (void)info;
+  CALL(device);
+  return NOT_SUPPORTED;
+}
+
 int nvmlDeviceGetMemoryInfo(Device *device, unsigned long long memory[3]) {
   CALL(device);
   memory[0] = 16ull << 30;
@@ -380,6 +401,28 @@ int nvmlDeviceGetPowerUsage(Device *device, unsigned *mw) {
   if (code) return code;
   if (device->no_power) return NOT_SUPPORTED;
   *mw = (unsigned)lround(power_w(device, now_s()) * 1000);
+  return OK;
+}
+
+typedef struct {
+  unsigned field, scope;
+  long long t_us, latency_us;
+  unsigned type;
+  int code;
+  union { double d; unsigned u; unsigned long long ull; } value;
+} FieldValue;
+
+/* Power as a mean of the last second (185) and of the moment (186). */
+int nvmlDeviceGetFieldValues(Device *device, int count, FieldValue *values) {
+  WHOLE_CARD(device);
+  for (int i = 0; i < count; i++) {
+    FieldValue *v = &values[i];
+    v->code = (v->field != 185 && v->field != 186) || v->scope || device->no_power ? NOT_SUPPORTED : OK;
+    double t_s = now_s(), mean_s = v->field == 185 ? fmin(1, t_s) : 0;
+    double w = mean_s > 0 ? (energy_j(device, t_s) - energy_j(device, t_s - mean_s)) / mean_s : momentary_w(device, t_s);
+    v->type = 1;
+    v->value.u = (unsigned)lround(w * 1000);
+  }
   return OK;
 }
 

@@ -1,0 +1,83 @@
+"""How wrong are the meters?  Every case of the bench on ours and three others, in one run.
+
+``make bench-accuracy`` runs all cases and writes docs/accuracy.md and docs/accuracy.svg;
+``python benchmarks/accuracy.py --only "GPU work" --only wrap`` runs some and prints them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import platform
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from bench import report  # noqa: E402
+from bench.cases import CASES  # noqa: E402
+from bench.conductor import METERS, OURS, opened  # noqa: E402
+
+BEGIN, END = "<!-- bench-accuracy begins -->", "<!-- bench-accuracy ends -->"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", default=[], help="a case by name; may be given several times")
+    parser.add_argument("--ours", action="store_true", help="no other meters")
+    parser.add_argument("--write", action="store_true", help="into docs/")
+    options = parser.parse_args()
+    pythons = {
+        name: Path(sys.executable)
+        if name == OURS or (not options.ours and importlib.util.find_spec(name) is not None)
+        else None
+        for name in METERS
+    }
+    cases = [case for case in CASES if not options.only or case.name in options.only]
+    began_s = time.monotonic()
+    rows: list[report.Row] = []
+    with opened(pythons) as bench:
+        for case in cases:
+            rows.append((case, bench.run(case)))
+            told = rows[-1][1]
+            errors = "  ".join(
+                f"{name} {'–' if told[name].error is None else f'{told[name].error:+.2f} %'}" for name in METERS
+            )
+            print(f"{case.name:28} {errors}  {' '.join(told[OURS].flags)}", flush=True)
+        versions = bench.versions
+    took_s = time.monotonic() - began_s
+    silent, missed = report.silent(rows), report.missed(rows)
+    table = report.markdown(rows, versions)
+    print(
+        f"\n{len(rows)} cases in {took_s:.0f} s; wrong without a flag: {', '.join(silent) or 'none'}; "
+        f"limit not reached: {', '.join(missed) or 'none'}"
+    )
+    if options.write:
+        write(rows, table, took_s, silent, missed)
+    return 1 if silent else 0
+
+
+def write(rows: list[report.Row], table: str, took_s: float, silent: list[str], missed: list[str]) -> None:
+    """The measured part of the page, between its two marks, and the picture."""
+    page = ROOT / "docs" / "accuracy.md"
+    text = page.read_text(encoding="utf-8")
+    when = datetime.now(timezone.utc).date().isoformat()
+    said = "\n\n".join(
+        (
+            f"Run on {when} in {took_s:.0f} s, Python {platform.python_version()}, {platform.system()} "
+            f"{platform.release().split('-')[0]}.",
+            f"Wrong without a flag: {', '.join(silent) or 'none'}. Limit not reached: {', '.join(missed) or 'none'}.",
+            table.rstrip(),
+        )
+    )
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{said}\n{END}{after}", encoding="utf-8")
+    (ROOT / "docs" / "accuracy.svg").write_text(report.svg(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""How a machine is calibrated: rest and load in turn, the devices' counters beside the plug.  Off any cell's path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+
+from jupyter_carbon.calibration.fit import AGAIN, CalibrationRefused, Point, WallFit, check_point, fit_wall
+from jupyter_carbon.calibration.known_load import busy
+from jupyter_carbon.calibration.plugs import Fetch, Plug
+from jupyter_carbon.calibration.store import Calibration, Store, counted_by
+from jupyter_carbon.meter.attribution import attribute
+from jupyter_carbon.meter.meter import Meter
+from jupyter_carbon.model import ONE, Context, Interval, Share, WallModel, Window
+from jupyter_carbon.power.cpu_curve import CpuCurve
+from jupyter_carbon.power.host import Host
+from jupyter_carbon.value import value
+
+REST_S, LOAD_S = 10.0, 20.0
+"""A stretch of rest, and of load, for a person who looks at the plug meanwhile."""
+SETTLE_S = 3.0
+"""Clocks and fans need some seconds to follow a load."""
+PLUG_SETTLE_S, PLUG_S = 8.0, 12.0
+"""A plug that is read over the network shows the power of some seconds ago."""
+PLUG_EVERY_S = 1.0
+PLUG_ANSWERS = 0.5
+"""The part of the looks at a plug that must be answered: radio loses some."""
+CPU_REST_S, CPU_LOAD_S = 20.0, 40.0
+QUIET_SHARE, FULL_SHARE = 0.1, 0.9
+"""A machine rests while so little of its CPUs is busy, and is loaded while so much is."""
+LEAST_RISE = 1.1
+"""Full over idle power of any processor that is awake."""
+FRESH_S = 900.0
+"""A plug's reading belongs to a stretch no older than this."""
+
+Load = Callable[[int, float, Callable[[], None]], None]
+
+
+@value
+class Stretch:
+    """Some seconds of rest or load: the devices' mean power, the processor's alone, and how busy it was.  `devices` is
+    truth over `devices_w` where a model counts the processor."""
+
+    kind: str
+    devices_w: float
+    devices: Interval
+    cpu_w: float
+    cpu_measured: bool
+    busy_share: float
+    ended_s: float
+
+
+class Calibrator:
+    """Calibrates one machine; keeps points until there are enough.  `before` is what is known of its kind."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        context: Callable[[], Context],
+        host: Host,
+        store: Store,
+        *,
+        before: Callable[[], WallModel],
+        on_new: Callable[[Calibration], None] = lambda _: None,
+        load: Load = busy,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        today: Callable[[], str] = lambda: datetime.now(timezone.utc).date().isoformat(),
+    ) -> None:
+        self._meter, self._context, self._host, self._store, self._before = meter, context, host, store, before
+        self._on_new, self._load, self._sleep, self._clock, self._today = on_new, load, sleep, clock, today
+        self._last: Stretch | None = None
+        self._read_of_last = False
+        self.points: tuple[Point, ...] = ()
+
+    @property
+    def stored(self) -> Calibration:
+        """What is in use."""
+        return self._store.load()
+
+    # --- stretches ----------------------------------------------------------------------------------------
+
+    def rest(self) -> Stretch:
+        """See what the machine draws as it rests."""
+        return self._stretch("rest", REST_S, self._sleep)
+
+    def work(self) -> Stretch:
+        """See what it draws with all CPUs busy."""
+        return self._loaded(LOAD_S, self._sleep, settle_s=SETTLE_S)
+
+    def _loaded(self, seconds: float, look: Callable[[float], None], *, settle_s: float, part: float = 1.0) -> Stretch:
+        self._require_own_machine()
+        found: list[Stretch] = []
+
+        def meanwhile() -> None:
+            self._sleep(settle_s)
+            found.append(self._stretch("load", seconds, look))
+
+        self._load(max(1, round(part * self._host.logical_cpus)), settle_s + seconds + 30.0, meanwhile)
+        return found[0]
+
+    def _stretch(self, kind: str, seconds: float, look: Callable[[float], None]) -> Stretch:
+        self._require_own_machine()
+        block = self._meter.mark()
+        look(seconds)
+        window = self._meter.since(block)
+        self._last = _stretch(kind, window, self._context(), self._host, self._clock())
+        self._read_of_last = False
+        return self._last
+
+    def _require_own_machine(self) -> None:
+        if self._host.is_slice:
+            raise CalibrationRefused(
+                "this is a virtual machine, or shows only a part of one: plug and processor are its host's"
+            )
+
+    # --- to the wall --------------------------------------------------------------------------------------
+
+    def reading(self, watts: float) -> str:
+        """The plug showed so much in the last stretch, told once or again.  What came of it, in a sentence."""
+        last = self._last
+        if last is None or self._clock() - last.ended_s > FRESH_S:
+            raise CalibrationRefused(
+                "which moment is this reading of?  First %carbon calibrate rest, or %carbon calibrate load"
+            )
+        point = Point(last.devices_w, watts)
+        check_point(point, last.devices)
+        earlier = self.points[:-1] if self._read_of_last else self.points
+        points = (*earlier, point)
+        if earlier:
+            try:
+                fit = self._take(points, last.devices)
+            except CalibrationRefused as err:
+                # Of two points nobody knows which is wrong; of more, the new one is the stranger.
+                self.points, self._read_of_last = earlier if len(earlier) > 1 else (), False
+                raise CalibrationRefused(f"{err}.  {AGAIN}") from err
+            said = _fit_text(fit)
+        else:
+            said = f"devices {point.devices_w:.4g} W, plug {watts:.4g} W.  Now the other: %carbon calibrate " + (
+                "load" if last.kind == "rest" else "rest"
+            )
+        self.points, self._read_of_last = points, True
+        return said
+
+    def by_plug(self, plug: Plug, fetch: Fetch) -> str:
+        """Rest, half load and full load, each beside the plug's own readings."""
+        self._require_own_machine()
+        plug.watts(fetch)  # one that does not answer costs nobody a minute
+        points: list[Point] = []
+        stretch: Stretch
+        for part in (0.0, 0.5, 1.0):
+            seen: list[float] = []
+            look = partial(self._look_at, plug, fetch, seen)
+            if part:
+                stretch = self._loaded(PLUG_S, look, settle_s=PLUG_SETTLE_S, part=part)
+            else:
+                stretch = self._stretch("rest", PLUG_S, look)
+            points.append(Point(stretch.devices_w, sum(seen) / len(seen)))
+        try:
+            fit = self._take(points, stretch.devices)
+        except CalibrationRefused as err:
+            raise CalibrationRefused(f"{err}.  Nothing was stored") from err
+        self.points, self._last = tuple(points), None
+        return _fit_text(fit)
+
+    def _look_at(self, plug: Plug, fetch: Fetch, seen: list[float], seconds: float) -> None:
+        ends_s, looks, why = self._clock() + seconds, 0, ""
+        while self._clock() < ends_s:
+            looks += 1
+            try:
+                seen.append(plug.watts(fetch))
+            except CalibrationRefused as err:
+                why = str(err)
+            self._sleep(PLUG_EVERY_S)
+        if len(seen) < PLUG_ANSWERS * looks:
+            raise CalibrationRefused(f"{why}, at {looks - len(seen)} of {looks} looks")
+
+    def _take(self, points: Sequence[Point], devices: Interval) -> WallFit:
+        fit, context = fit_wall(points, self._before(), devices), self._context()
+        source = counted_by(context.domains, context.idle_w)
+        self._save(replace(self._store.load(), wall=fit, wall_at=self._today(), source=source))
+        return fit
+
+    # --- the processor ------------------------------------------------------------------------------------
+
+    def processor(self) -> str:
+        """A minute: idle and full power from the processor's own counter, for whenever it cannot be read."""
+        rest = self._stretch("rest", CPU_REST_S, self._sleep)
+        if not rest.cpu_measured:
+            raise CalibrationRefused(
+                "the processor's counter cannot be read, so there is nothing to learn its power from.  %carbon doctor "
+                "says how to open it"
+            )
+        if rest.busy_share > QUIET_SHARE:
+            raise CalibrationRefused(
+                f"{rest.busy_share:.0%} of the CPUs were busy while the machine should have rested.  Try again when "
+                "nothing else runs"
+            )
+        work = self._loaded(CPU_LOAD_S, self._sleep, settle_s=SETTLE_S)
+        if work.busy_share < FULL_SHARE:
+            raise CalibrationRefused(
+                f"only {work.busy_share:.0%} of the CPUs could be loaded: this kernel may not use all of them"
+            )
+        if work.cpu_w < LEAST_RISE * rest.cpu_w:
+            raise CalibrationRefused(
+                f"the counter shows {rest.cpu_w:.3g} W at rest and {work.cpu_w:.3g} W at full load: it does not follow "
+                "the load"
+            )
+        curve = CpuCurve(rest.cpu_w, work.cpu_w, self._today())
+        self._save(replace(self._store.load(), cpu=curve))
+        return (
+            f"{curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load.  Stored, for sessions that cannot read "
+            "the counter"
+        )
+
+    def forget(self) -> str:
+        """Back to the tables."""
+        self.points, self._last = (), None
+        had = self._store.forget()
+        self._on_new(self._store.load())
+        return "Forgotten: the tables' figures are in use again." if had else "There was no calibration to forget."
+
+    def _save(self, calibration: Calibration) -> None:
+        self._store.save(calibration)
+        self._on_new(calibration)
+
+
+def _stretch(kind: str, window: Window, context: Context, host: Host, now_s: float) -> Stretch:
+    shares, doubts = attribute(window, context)
+    seconds = window.duration_s
+    faults = [flag for flag in (*window.flags, *doubts) if ":" in flag and not flag.startswith("gpu-share")]
+    if faults:
+        raise CalibrationRefused(f"a counter could not be trusted meanwhile ({', '.join(faults)}).  Try again")
+
+    def power_w(shares: Sequence[Share]) -> float:
+        return sum(share.machine_energy_j.likely for share in shares) / seconds
+
+    cpu = [share for share in shares if share.domain.component == "cpu"]
+    modelled = next((share.domain.spread for share in cpu if share.domain.quality != "measured"), ONE)
+    return Stretch(
+        kind=kind,
+        devices_w=power_w(shares),
+        devices=modelled,
+        cpu_w=power_w(cpu),
+        cpu_measured=bool(cpu) and all(share.domain.quality == "measured" for share in cpu),
+        busy_share=window.machine_busy_s / (host.logical_cpus * seconds),
+        ended_s=now_s,
+    )
+
+
+def stretch_text(stretch: Stretch) -> str:
+    """What to do now."""
+    state = "At rest" if stretch.kind == "rest" else "Under load"
+    return (
+        f"{state} the devices drew {stretch.devices_w:.4g} W, with {stretch.busy_share:.0%} of the CPUs busy.\n"
+        "Now say what the plug showed: %carbon calibrate 61.5 W"
+    )
+
+
+def _fit_text(fit: WallFit) -> str:
+    return (
+        f"wall = {fit.factor:.3f} x devices + {fit.base_w:.1f} W from {len(fit.points)} readings, off by "
+        f"{fit.residual_w:.1f} W ({fit.residual:.1%}).  Stored, and used from the next cell on."
+    )

@@ -1,0 +1,59 @@
+"""`%carbon calibrate ...`: words in, a sentence out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jupyter_carbon.calibration.fit import CalibrationRefused, watts_of
+from jupyter_carbon.calibration.plugs import Fetch, named
+from jupyter_carbon.calibration.procedure import Calibrator, stretch_text
+from jupyter_carbon.calibration.store import Calibration
+from jupyter_carbon.grid.providers.http import fetch
+
+HOW = """\
+With a plug meter that you look at:
+  %carbon calibrate rest       10 s; look at the plug meanwhile, then say what it showed: %carbon calibrate 61.5 W
+  %carbon calibrate load       23 s under load; then the same: %carbon calibrate 143 W
+With one on your network, a minute:
+  %carbon calibrate plug shelly 192.168.1.20
+  %carbon calibrate plug tasmota 192.168.1.21
+  %carbon calibrate plug home-assistant http://ha.local:8123 sensor.desk_power
+Without one, where the processor's counter can be read, a minute:
+  %carbon calibrate processor  its own idle and full power, for sessions that cannot read the counter
+Back to the tables:
+  %carbon calibrate forget"""
+
+
+def calibrate(text: str, calibrator: Calibrator, environ: Mapping[str, str], fetch: Fetch = fetch) -> str:
+    """Do what the words ask for; refusals are `CalibrationRefused`, and then nothing is stored."""
+    words = text.split()
+    if not words:
+        return f"{told(calibrator.stored)}\n\n{HOW}"
+    if words == ["rest"]:
+        return stretch_text(calibrator.rest())
+    if words == ["load"]:
+        return stretch_text(calibrator.work())
+    if words == ["processor"]:
+        return calibrator.processor()
+    if words == ["forget"]:
+        return calibrator.forget()
+    if words[0] == "plug":
+        return calibrator.by_plug(named(words[1:], environ), fetch)
+    if any(letter.isdigit() for letter in words[0]):
+        return calibrator.reading(watts_of(text))
+    raise CalibrationRefused(f"{text} is none of its words\n{HOW}")
+
+
+def told(calibration: Calibration) -> str:
+    """What is stored, in a line for each part."""
+    lines = []
+    if calibration.wall is not None:
+        fit = calibration.wall
+        lines.append(
+            f"Calibrated on {calibration.wall_at}: wall = {fit.factor:.3f} x devices + {fit.base_w:.1f} W, off by "
+            f"{fit.residual_w:.1f} W ({fit.residual:.1%})."
+        )
+    if calibration.cpu is not None:
+        curve = calibration.cpu
+        lines.append(f"Processor, {curve.at}: {curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load.")
+    return "\n".join(lines) or "Nothing is calibrated on this machine."

@@ -1,0 +1,158 @@
+"""What lies between two moves of a counter that moves seldom: a GPU's, every 20 to 100 ms.
+
+At 700 W a step of 100 ms holds 70 J, and a cell of 3 s would be known to 3 %.  But the moves are regular.  Somebody
+with time (the ticker, while cells run) looks until it has seen one, and from then on every reading knows how long ago
+the last one was: what has been used since is that time at the power before it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+from jupyter_carbon.power.counter import Seconds, WrappingCounter
+from jupyter_carbon.value import value
+
+SEEK_S = 0.002
+"""Looks are so far apart while a move is sought, and half of that near one that is expected."""
+SEEK_FOR = 2.5
+"""Steps after which a counter that has not moved is left alone for a while: its device sleeps."""
+REST_S, LONGEST_REST_S = 1.0, 60.0
+"""How long it is left alone, and how long at most, while it goes on not to move."""
+KEEP_S = 1.0
+"""How often the moves are looked at again once they are known: clocks drift apart."""
+FIRST_DRIFT = 0.15
+"""How well the distance of two moves is known at first, at least; then others farther away tell it better."""
+LEAST_DRIFT = 1e-5
+"""Two crystals agree no better, in seconds a second."""
+FOUND = 0.25
+"""Two looks at most this part of a step apart have seen a move between them."""
+REGULAR = 0.1
+"""Power is not the same from one step to the next, and the moves themselves are not quite regular: their moment is
+never believed to be known better than to this part of a step (assumed)."""
+
+
+class SteppedCounter:
+    """A counter that moves every `step_s` seconds or more often, told between its moves too.
+
+    The answer never falls, as that of `counter` never does; the next move takes back what was said too much.
+    """
+
+    def __init__(self, counter: WrappingCounter, *, step_s: float, clock: Seconds = time.monotonic) -> None:
+        self._counter, self._step_s, self._clock = counter, step_s, clock
+        self._seen_j, self._seen_s = counter.energy_j(), clock()
+        self._said_j = self._seen_j
+        self._move: _Move | None = None  # the last that was seen
+        self._period_s: float | None = None  # how far moves are apart, and how well that is known, in seconds a second
+        self._drift = 0.0
+        self._mark: _Move | None = None  # an earlier one, and the mean power since then
+        self._power_w = 0.0
+        self._next_look_s = self._seen_s
+        self._sought: tuple[float, float] | None = None  # since when a move is sought, and what was counted then
+        self._rest_s = REST_S
+
+    def energy_j(self) -> float:
+        """Joules so far."""
+        return self._look(self._clock())
+
+    def edge_s(self) -> float:
+        """How well the moment of the last move is known now, as the width of a range."""
+        return min(self._step_s, 2.0 * self._doubt_s(self._clock()) + REGULAR * (self._period_s or self._step_s))
+
+    def watch(self) -> float:
+        """Look for a move, if it is time; the seconds until this wants to be called again."""
+        now_s = self._clock()
+        if now_s < self._next_look_s:
+            return self._next_look_s - now_s
+        if self._sought is None:
+            self._sought = (now_s, self._seen_j)
+        since_s, then_j = self._sought
+        self._look(now_s)
+        if self._period_s is not None and self._move is not None and self._move.t_s >= since_s:
+            self._rest_s = REST_S
+            wait_s = min(KEEP_S, self._period_s / 12 / self._drift)
+            moves = math.ceil((now_s + wait_s - self._move.t_s) / self._period_s)
+            self._rest_until(self._move.t_s + moves * self._period_s - SEEK_S - self._drift * wait_s)
+        elif now_s - since_s > SEEK_FOR * self._step_s:
+            self._rest_s = min(2.0 * self._rest_s, LONGEST_REST_S) if self._seen_j == then_j else REST_S
+            self._rest_until(now_s + self._rest_s)
+        else:
+            self._next_look_s = now_s + (SEEK_S if self._period_s is None else SEEK_S / 2)
+        return self._next_look_s - now_s
+
+    def _rest_until(self, moment_s: float) -> None:
+        self._sought, self._next_look_s = None, moment_s
+
+    def _look(self, now_s: float) -> float:
+        count_j = self._counter.energy_j()
+        if self._counter.guessing:  # it counts nothing, so nothing moves
+            self._mark = None
+        elif count_j != self._seen_j:
+            between_s = now_s - self._seen_s
+            if between_s <= FOUND * (self._period_s or self._step_s):
+                self._saw(_Move(now_s - between_s / 2, count_j, between_s / 2))
+            elif self._period_s is None:
+                self._move = None  # the next to be seen is not the one after it
+        told_j = count_j + self._since_move_j(now_s, count_j)
+        self._seen_j, self._seen_s = count_j, now_s
+        if told_j > self._said_j:
+            self._said_j = told_j
+        return self._said_j
+
+    def _since_move_j(self, now_s: float, count_j: float) -> float:
+        """What was used since the last move.  Nothing where it is not known how far moves are apart: then this is the
+        counter as it is."""
+        doubt_s, period_s = self._doubt_s(now_s), self._period_s
+        if self._move is None or period_s is None:
+            return 0.0
+        if doubt_s > period_s / 4:  # known once, and so long ago that the last may have been at any moment
+            return self._power_w * period_s / 2
+        since_s = (now_s - self._move.t_s) % period_s
+        if min(since_s, period_s - since_s) <= doubt_s:
+            # Just moved, or about to: which of them is told by what should have been used since the look before.
+            expected_j = self._said_j + self._power_w * (now_s - self._seen_s)
+            ages_s = (since_s, since_s + period_s) if since_s <= doubt_s else (since_s, since_s - period_s)
+            since_s = max(0.0, min(ages_s, key=lambda age_s: abs(count_j + self._power_w * age_s - expected_j)))
+        elif self._mark is None:
+            self._mark = _Move(now_s - since_s, count_j, doubt_s)
+        elif now_s - since_s - self._mark.t_s >= 1.5 * period_s:
+            moved = _Move(now_s - since_s, count_j, doubt_s)
+            self._power_w, self._mark = moved.mean_w_since(self._mark), moved
+        return self._power_w * since_s
+
+    def _doubt_s(self, now_s: float) -> float:
+        """How far off the last move may be."""
+        if self._move is None or self._period_s is None:
+            return self._step_s
+        return self._move.doubt_s + self._drift * abs(now_s - self._move.t_s)
+
+    def _saw(self, move: _Move) -> None:
+        """Take a move for known; with the one seen before it tells how far moves are apart."""
+        earlier, self._move = self._move, move
+        if earlier is None:
+            return
+        apart_s, both_s = move.t_s - earlier.t_s, move.doubt_s + earlier.doubt_s
+        if self._period_s is None:
+            if both_s <= FIRST_DRIFT * apart_s:  # the very next move: no look has missed one
+                self._period_s, self._drift = apart_s, both_s / apart_s
+                self._power_w, self._mark = move.mean_w_since(earlier), move
+            return
+        count, doubt_s = round(apart_s / self._period_s), self._drift * apart_s + both_s
+        if count < 1 or doubt_s > self._period_s / 3:
+            return  # so long ago that steps may have been miscounted: only this moment is known
+        if abs(apart_s - count * self._period_s) > doubt_s + REGULAR * self._period_s:
+            self._period_s = self._mark = None  # not as regular as it was taken to be
+        elif both_s / apart_s < self._drift or apart_s > KEEP_S / 2:
+            self._period_s, self._drift = apart_s / count, max(both_s / apart_s, LEAST_DRIFT)
+
+
+@value
+class _Move:
+    """A move of the counter: when, to what, and how well the moment is known."""
+
+    t_s: float
+    joules: float
+    doubt_s: float
+
+    def mean_w_since(self, earlier: _Move) -> float:
+        return max(0.0, self.joules - earlier.joules) / (self.t_s - earlier.t_s)
