@@ -144,10 +144,9 @@ def test_a_picture_of_one_state_is_the_same_twice(show):
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pictures_of_every_state_can_be_looked_at(gallery, pictures, theme, width):
-    """They land in the folder that PANEL_PICTURES names; without it one is taken, so that taking them works."""
     page = gallery(theme, width)
-    for state in sorted(STATES) if pictures.keep else ["metering"]:
-        picture = pictures.folder / f"{state}-{theme}-{width}.png"
+    for state in sorted(STATES):
+        picture = pictures / f"{state}-{theme}-{width}.png"
         page.locator(f"#{state}").screenshot(path=picture, animations="disabled", caret="hide")
         assert picture.stat().st_size > 1000
 
@@ -404,6 +403,14 @@ def test_the_answer_to_another_period_than_the_chosen_one_is_dropped(show):
     assert "63 runs" in text(page)
     page.evaluate("event => store.dispatch(event)", told(period="30d", runs=200))
     assert "200 runs" in text(page)
+
+
+def test_an_answer_that_is_there_is_shown_at_once(show):
+    week, month = told(), [{"type": "period", "period": "30d"}, told(period="30d", runs=99)]
+    page = show([*LIVE, week, *month, {"type": "period", "period": "7d"}, {"type": "history-asked", "asked": "now"}])
+    assert "63 runs" in words(page, ".jc-undertotal")
+    assert page.locator(".jc-answer[data-stale]").count() == 0
+    assert page.locator(".jc-section-history .jc-note").is_hidden()
 
 
 def test_without_a_kernel_the_last_totals_have_a_date(show):
