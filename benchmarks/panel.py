@@ -200,8 +200,8 @@ ACTIVE = "jupyterapp.shell.currentWidget.content.activeCell.model.id"
 Step = tuple[str, str]
 
 INTERACTIONS: dict[str, list[Step]] = {
-    "hide and open the panel": [
-        ("jupyterapp.commands.execute('application:toggle-right-area')", "!panel.checkVisibility()"),
+    "open the panel, where another was": [
+        ("jupyterapp.shell.activateById('jp-property-inspector')", "!panel.checkVisibility()"),
         ("jupyterapp.commands.execute('jupyter-carbon:open')", "panel.checkVisibility()"),
     ],
     "sort the cells": [(click(word), pressed(word)) for word in ("runs", "newest", "energy")],
@@ -214,12 +214,15 @@ INTERACTIONS: dict[str, list[Step]] = {
         (UNFOLD, "panel.querySelector('.jc-cells').checkVisibility()"),
     ],
     "another comparison": [("panel.querySelector('.jc-another').click()", "true")],
-    "another period of the ledger": [
+    "another period of the ledger, until its answer": [
         (click(word), f"{pressed(word)} && panel.querySelector('.jc-answer:not([data-stale])') !== null")
         for word in ("today", "30 d", "all", "7 d")
     ],
     "jump to a cell": [
         (f"window.was = {ACTIVE}; {GO.format(row=row)}", f"{ACTIVE} !== window.was") for row in (2, 5, 3, 6)
+    ],
+    "for comparison: JupyterLab's own next cell": [
+        (f"window.was = {ACTIVE}; jupyterapp.commands.execute('notebook:move-cursor-down')", f"{ACTIVE} !== window.was")
     ],
 }  # fmt: skip
 """What a reader does, and by what it is seen to be done; several steps are taken in turn."""
@@ -256,7 +259,7 @@ def page_of(server: Server) -> Iterator[tuple[Lab, CDPSession]]:
         page = context.new_page()
         page.set_default_timeout(120_000)
         cdp = context.new_cdp_session(page)
-        cdp.send("Performance.enable")
+        cdp.send("Performance.enable", {"timeDomain": "threadTicks"})  # CPU time: others may be on this machine
         yield Lab(page, server), cdp
         browser.close()
 
