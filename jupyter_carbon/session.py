@@ -14,13 +14,13 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
-from jupyter_carbon.calibration.store import Calibration, Store, default_folder
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
@@ -47,12 +47,14 @@ from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
+from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
 from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
     from jupyter_carbon.calibration.procedure import Calibrator
+    from jupyter_carbon.calibration.store import Calibration, Store
     from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
@@ -83,6 +85,10 @@ CLOSING_S = 2.0
 by not waiting: every finished cell is in the journal since its own end."""
 
 
+NEWEST = 256
+"""Cells that have ended and are kept in memory: until they are in the ledger, a cell's history is looked up here."""
+
+
 class Cell:
     """A run that is being metered, or has been: its window and status are there once it has ended.
 
@@ -106,6 +112,25 @@ class Cell:
         self.course: Course = ()
         self.client: str | None = None
         """Which page or client asked for the run (`header.session` of its request)."""
+
+
+class _StruckOff:
+    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
+    it.  What an interrupt breaks off stays, to be ended again."""
+
+    __slots__ = ("_cell", "_running")
+
+    def __init__(self, running: list[Cell], cell: Cell) -> None:
+        self._running, self._cell = running, cell
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and self._cell in self._running:
+            self._running.remove(self._cell)
 
 
 class Session:
@@ -193,6 +218,7 @@ class Session:
         self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._newest: deque[Cell] = deque(maxlen=NEWEST)
         self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
         self._stale = False
@@ -209,13 +235,17 @@ class Session:
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=lambda host: self._store(host).load(),
+            calibration=self._stored_calibration,
         )
         self._calibrator: Calibrator | None = None
         self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
-            sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
+            sources,
+            ProcessTree(root, cgroup=own_cgroup(root)),
+            self.host.busy,
+            n_cpu=self.host.logical_cpus,
+            idle_w=known.idle_w if (known := self.surroundings.calibration) else None,
         )
         self.gpus_found = False
         self._warm, self._looked = threading.Event(), threading.Event()
@@ -236,7 +266,10 @@ class Session:
         ours = weakref.ref(self)
         atexit.register(_close, ours)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _forget(ours))
+            os.register_at_fork(
+                before=lambda: _make_way(ours),
+                after_in_child=lambda: _forget(ours),
+            )
 
     # --- on the cell's path -------------------------------------------------------------------------------
 
@@ -256,16 +289,18 @@ class Session:
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
-        try:
-            self._tell_begin(cell, self.context(region))
-            self.meter.begin(cell.running)
-        except Exception:
-            if owner is None:  # a block: nobody comes to end it
-                self._running.remove(cell)
-            raise
+        if owner is None:  # a block: nobody comes to end it
+            with _StruckOff(self._running, cell):
+                self._begin(cell)
+        else:
+            self._begin(cell)
         self._ticker.wake()
         self.meter.release(cell.running)
         return cell
+
+    def _begin(self, cell: Cell) -> None:
+        self._tell_begin(cell, self.context(cell.region))
+        self.meter.begin(cell.running)
 
     def new_run(
         self,
@@ -295,16 +330,12 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        try:
+        with _StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
             if self._watcher is not None and cell.window is not None and cell.window.duration_s > self._ticker.period_s:
                 self._ticker.hurry()  # somebody waits for the number of a cell that took its time
-        except Exception:  # a fault of ours costs this cell its row, and no cell after it
-            if cell in self._running:
-                self._running.remove(cell)
-            raise
         self._ticker.wake()
         self.books.say()
 
@@ -313,6 +344,7 @@ class Session:
             flags += ("begun-late",)
         if self.gpus_found:
             flags += synchronise(sys.modules)
+            self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
         window = self.meter.end(cell.running)
@@ -329,6 +361,7 @@ class Session:
             self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
             self._running.remove(cell)
         self._ended.append(cell)
+        self._newest.append(cell)
         if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
             self.account()
 
@@ -374,6 +407,11 @@ class Session:
             intensity, course = self._hour_of(cell, window)
         context = cell.told or self.context(cell.region)
         return record(cell.run, window, cell.status, context, intensity, course)
+
+    def newest_of(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
+        """The newest of this session's runs of these sources, oldest first: the ledger may not have them yet."""
+        cells = [cell for cell in tuple(self._newest) if cell.run.source_sha1 in sha1s]
+        return [self.record_of(cell) for cell in cells[-limit:]]
 
     def intensity(self, region: str | None = None) -> CarbonIntensity:
         """What the electricity carries now, as far as it is known in memory."""
@@ -465,8 +503,18 @@ class Session:
             )
         return self._calibrator
 
+    @property
+    def _calibrations(self) -> Path:
+        return default_path(self._environ).parent / "calibration"
+
     def _store(self, host: Host) -> Store:
-        return Store(default_folder(self._environ), host)
+        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
+
+        return Store(self._calibrations, host)
+
+    def _stored_calibration(self, host: Host) -> Calibration | None:
+        """What was calibrated on this machine; where nothing ever was, nothing is imported to find that out."""
+        return self._store(host).load() if self._calibrations.is_dir() else None
 
     def _calibrated(self, calibration: Calibration) -> None:
         self.surroundings.calibration = calibration
@@ -705,6 +753,15 @@ def _close(ours: weakref.ref[Session]) -> None:
     session = ours()
     if session is not None:
         session.close()
+
+
+def _make_way(ours: weakref.ref[Session]) -> None:
+    """A script forks while nothing is metered: our thread, if it is the only other one, is not there, and is started
+    again with the next block.  Python 3.12 warns of a fork beside a thread, and rightly: the child has the locks that
+    the thread held, and nobody who lets them go."""
+    session = ours()
+    if session is not None and not session._running and session.is_of_this_process and threading.active_count() == 2:
+        session._ticker.send_away(UNFORKABLE_S)
 
 
 def _forget(ours: weakref.ref[Session]) -> None:

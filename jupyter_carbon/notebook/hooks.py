@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from IPython import version_info
 
 from jupyter_carbon.model import Status
-from jupyter_carbon.notebook.transform import Options, options_of
+from jupyter_carbon.notebook.transform import PLAIN, Options, options_of
 from jupyter_carbon.session import Cell, Session
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Hooks:
         options = options_of(info.raw_cell or "")
         if options is None and not self.session.settings.metering:
             return  # a cell that is named is metered all the same
-        frame.options = options = options or Options()
+        frame.options = options = options or PLAIN
         planned = self._expect(info.raw_cell or "", options) if options.estimate else None
         frame.cell = self.session.begin(
             info.raw_cell or "",
@@ -145,7 +145,7 @@ class Hooks:
             # Imported by the ticker's thread while the first cell ran (`load`): here it is a look-up.
             from jupyter_carbon.notebook.badge import show  # noqa: PLC0415
 
-            options = frame.options or Options()
+            options = frame.options or PLAIN
             notes = (options.problem, self.session.surroundings.refusal(options.region), self.session.books.trouble)
             show(self.session.record_of(frame.cell), options, [note for note in notes if note])
 
