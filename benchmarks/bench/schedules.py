@@ -399,6 +399,7 @@ def _context(meter: Meter) -> Context:
         n_cpu=CPUS,
         idle_share=1.0,
         ram_share=1.0,
+        kernel_share=1.0,
         idle_w=idle_w,
         power_limit_w=limit_w,
         gpus_allotted=("gpu0",),
