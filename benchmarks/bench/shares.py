@@ -1,7 +1,8 @@
 """Whose joules: machines that several kernels and strangers work on, and what each kernel is told.
 
 A machine draws its idle power, so much for each busy CPU, and on a card so much for each busy SM: what a kernel has
-used is known.  The clock is simulated.  Its idle part is what is allotted to it.  Every kernel has a meter of its own that sees the same files.
+used is known.  Its idle part is what is allotted to it.  Every kernel has a meter of its own that sees the same files;
+the clock is simulated.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ MODEL = "Intel(R) Xeon(R) Gold 6148 CPU @ 2.40GHz"
 """20 cores, 40 threads, 150 W (Intel ARK)."""
 
 
+OUR_CARD = {"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
 @dataclass(frozen=True)
 class Machine:
     """Who works on it while every kernel runs one cell of ten seconds: busy CPUs and SM per cent, kernel by kernel."""
@@ -66,8 +70,8 @@ MACHINES: tuple[Machine, ...] = (
     Machine("a neighbour's load", "1 CPU of ours beside 5 of a stranger", (1.0,), strangers_cpus=5.0),
     Machine("a sleeping cell", "beside 6 CPUs of a stranger", (0.0,), strangers_cpus=6.0),
     Machine("a sleeping cell, alone", "the whole idle power is its own", (0.0,)),
-    Machine("two on one GPU", "SM at 60 and 20 %", (0.5, 0.5), sms=(60.0, 20.0)),
-    Machine("a stranger on our GPU", "SM at 30 % beside 60", (0.5,), sms=(30.0,), strangers_sm=60.0),
+    Machine("two on one GPU", "SM at 60 and 20 %", (0.5, 0.5), sms=(60.0, 20.0), environ=OUR_CARD),
+    Machine("a stranger on our GPU", "SM at 30 % beside 60", (0.5,), sms=(30.0,), strangers_sm=60.0, environ=OUR_CARD),
     Machine("a stranger alone on the GPU", "nothing of it is ours", (0.5,), sms=(0.0,), strangers_sm=80.0),
     Machine("affinity", "2 of 8 CPUs", (0.0,), strangers_cpus=2.0, affinity=2, allotted=0.25),
     Machine(
