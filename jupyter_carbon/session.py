@@ -21,13 +21,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
-from jupyter_carbon.calibration.store import Calibration, Store, default_folder
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
-from jupyter_carbon.ledger.place import locate
+from jupyter_carbon.ledger.place import data_folder, locate
 from jupyter_carbon.ledger.run_id import run_id
-from jupyter_carbon.meter.device_sync import synchronise
 from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
@@ -55,6 +53,7 @@ from jupyter_carbon.value import replace
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
     from jupyter_carbon.calibration.procedure import Calibrator
+    from jupyter_carbon.calibration.store import Calibration, Store
     from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
@@ -212,6 +211,7 @@ class Session:
         self._unforkable = Unforkable()
         self.notebook = environ.get("JPY_SESSION_NAME")
         self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
+        self._calibrations = data_folder(environ) / "calibration"
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
         self._planned: deque[tuple[Planned, Cell]] = deque()
@@ -230,7 +230,7 @@ class Session:
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=lambda host: self._store(host).load(),
+            calibration=self._calibration_of,
         )
         self._calibrator: Calibrator | None = None
         self._epoch_s = time.time() - time.monotonic()
@@ -334,6 +334,8 @@ class Session:
         if cell.running.began is None:
             flags += ("begun-late",)
         if self.gpus_found:
+            from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
+
             flags += synchronise(sys.modules)
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
@@ -446,6 +448,7 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
+        from jupyter_carbon.calibration.store import NOTHING  # noqa: PLC0415  (when somebody asks)
         from jupyter_carbon.report.doctor import (  # noqa: PLC0415  (when somebody asks)
             Finding,
             examine,
@@ -457,7 +460,7 @@ class Session:
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
-            of_calibration(self.surroundings.calibration, self.context(), self.host),
+            of_calibration(self.surroundings.calibration or NOTHING, self.context(), self.host),
             of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
             *of_grid(self.hours.states),
             of_ledger(self.books.path, self.books.trouble),
@@ -487,8 +490,14 @@ class Session:
             )
         return self._calibrator
 
+    def _calibration_of(self, host: Host) -> Calibration | None:
+        """What was calibrated here; where nothing ever was, nothing is imported for it."""
+        return self._store(host).load() if self._calibrations.is_dir() else None
+
     def _store(self, host: Host) -> Store:
-        return Store(default_folder(self._environ), host)
+        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (on machines that have one)
+
+        return Store(self._calibrations, host)
 
     def _calibrated(self, calibration: Calibration) -> None:
         self.surroundings.calibration = calibration
@@ -665,6 +674,8 @@ class Session:
                     sources, refusals = detect(self.host, (name,))
                 self.refusals += refusals
                 for source in sources:
+                    import jupyter_carbon.meter.device_sync  # noqa: F401, PLC0415  (so that no cell's end has to)
+
                     self.meter.add_gpus(cast("GpuSource", source))
                     self.gpus_found = True
             if self.gpus_found:

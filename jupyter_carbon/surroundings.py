@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jupyter_carbon.calibration.fit import wall_model as fitted_wall
-from jupyter_carbon.calibration.store import NOTHING, Calibration, counted_by
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
 from jupyter_carbon.model import ONE, Context, Domain, Interval, UnknownRegion, WallModel
@@ -15,6 +14,9 @@ from jupyter_carbon.power import PowerSource
 from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.value import replace
+
+if TYPE_CHECKING:
+    from jupyter_carbon.calibration.store import Calibration
 
 GIVEN_PUE = Interval(0.98, 1.0, 1.02)
 """A PUE that somebody states is a yearly mean of a building: good to a few per cent in one hour (assumed)."""
@@ -31,7 +33,7 @@ class Surroundings:
         *,
         sources: Callable[[], Sequence[PowerSource]],
         inside_another: bool = False,
-        calibration: Callable[[Host], Calibration] = lambda _: NOTHING,
+        calibration: Callable[[Host], Calibration | None] = lambda _: None,
     ) -> None:
         self.settings = settings
         self._root, self._environ, self._sources = root, environ, sources
@@ -94,7 +96,9 @@ class Surroundings:
     def _rated_host(self) -> Host:
         """The machine as it was found, with the rated power that somebody gave."""
         watts = self.settings.tdp_w
-        host = replace(self._found_host, curve=self.calibration.cpu)
+        host = self._found_host
+        if self.calibration is not None:
+            host = replace(host, curve=self.calibration.cpu)
         if watts is None:
             return host
         return replace(host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)
@@ -112,9 +116,13 @@ class Surroundings:
 
     def _wall(self, domains: Sequence[Domain], idle_w: Mapping[str, float]) -> WallModel:
         """What was calibrated here, as long as the devices are counted as they were then."""
-        fit = self.calibration.wall
-        if fit is not None and self.calibration.source == counted_by(domains, idle_w):
-            return fitted_wall(fit, kind=self.host.chassis, at=self.calibration.wall_at)
+        if self.calibration is not None and self.calibration.wall is not None:
+            # What knows of calibrations is imported on machines that have one: a load has a budget.
+            from jupyter_carbon.calibration.fit import wall_model as fitted_wall  # noqa: PLC0415
+            from jupyter_carbon.calibration.store import counted_by  # noqa: PLC0415
+
+            if self.calibration.source == counted_by(domains, idle_w):
+                return fitted_wall(self.calibration.wall, kind=self.host.chassis, at=self.calibration.wall_at)
         return self.wall_of_its_kind()
 
     def _make(self, region: str | None) -> Context:

@@ -61,16 +61,6 @@ def counted_by(domains: Iterable[Domain], idle_w: Mapping[str, float]) -> str:
     return " ".join(sorted(ways))
 
 
-def default_folder(environ: Mapping[str, str]) -> Path:
-    """In Jupyter's data directory, beside the ledger's usual place."""
-    folder = environ.get("JUPYTER_DATA_DIR")
-    if folder is None:
-        from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415  (a live kernel holds it; a script need not)
-
-        folder = jupyter_data_dir()
-    return Path(folder) / "jupyter_carbon" / "calibration"
-
-
 class Store:
     """The file of one machine."""
 

@@ -11,7 +11,7 @@ import pytest
 from power.host_tree import HostTree
 
 from jupyter_carbon.calibration.fit import Point, WallFit
-from jupyter_carbon.calibration.store import NOTHING, Calibration, Store, default_folder, machine_of
+from jupyter_carbon.calibration.store import NOTHING, Calibration, Store, machine_of
 from jupyter_carbon.model import CarbonError
 from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.host import Host
@@ -83,7 +83,3 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_its_name(tmp_path, host):
     store = Store(tmp_path / "file" / "calibration", host)
     with pytest.raises(CarbonError, match=r"cannot be stored in .*file/calibration"):
         store.save(KNOWN)
-
-
-def test_it_lies_in_jupyters_data_directory(tmp_path):
-    assert default_folder({"JUPYTER_DATA_DIR": str(tmp_path)}) == tmp_path / "jupyter_carbon" / "calibration"
