@@ -104,7 +104,7 @@ def gpu_training(truth: Path, priors_for: PriorsFor) -> list[Scored]:
     return [full, word_only, limited]
 
 
-def cpu_load(truth: Path, _: PriorsFor) -> list[Scored]:
+def cpu_load(truth: Path, priors_for: PriorsFor) -> list[Scored]:
     """Package watts from the CPU's name and its load alone, and with its own idle and full-load minute."""
     frame = pd.read_csv(truth / "cpu_load_power.csv")
     frame = frame[frame.usable_truth == 1]
@@ -117,8 +117,11 @@ def cpu_load(truth: Path, _: PriorsFor) -> list[Scored]:
             cores=int(first.cores_total / first.sockets),
             source="given",
         )
-        rows = {what: shipped()(what, spec.classes).belief for what in ("idle", "full")}
-        curve = shipped()("curve", ("packed" if lay == "some_cores" else "spread",)).belief
+        priors = priors_for(model)
+        # Without the rows that it was metered for, a part is one like any other
+        classes = spec.classes if priors is shipped() else ("cpu",)
+        rows = {what: priors(what, classes).belief for what in ("idle", "full")}
+        curve = priors("curve", ("packed" if lay == "some_cores" else "spread",)).belief
         own = part.set_index("load_nominal_pct").rapl_w
         for row in part.itertuples():
             load, tdp_w = row.load_nominal_pct / 100, row.tdp_w_total
@@ -186,7 +189,7 @@ def _plug_kwh(row: object, work: Workload | None, priors: Priors) -> Interval:
     return _run(box, Scenario(gpu=gpu, cpu=row.cpu_model, hours=row.duration_s / 3600)).energy_kwh.interval()
 
 
-def published(truth: Path, _: PriorsFor) -> list[Scored]:
+def published(truth: Path, priors_for: PriorsFor) -> list[Scored]:
     """Published training runs whose energy was measured: from device, hours and PUE."""
     frame = pd.read_csv(truth / "published_training.csv")
     scored = Scored("published: measured energy")
@@ -205,7 +208,7 @@ def published(truth: Path, _: PriorsFor) -> list[Scored]:
             pue=None if math.isnan(row.pue) or not whole else row.pue,
             boundary="wall" if whole else "devices",
         )
-        box = assemble(spec, None, Workload("training"), count, shipped())
+        box = assemble(spec, None, Workload("training"), count, priors_for(row.id))
         mwh = _run(box, scenario).energy_kwh.interval().scaled(1e-3)
         factor = 1.0 if math.isnan(row.pue) else row.pue
         scored.add(
@@ -294,9 +297,12 @@ SETS = {
 def without_group(truth: Path) -> PriorsFor:
     """Priors fitted anew on all groups but one."""
     samples = priors_fit.collect(truth)
+    processors = set(pd.read_csv(truth / "cpu_load_power.csv").cpu_model)
     known: dict[str, Priors] = {}
 
     def priors_for(group: str) -> Priors:
+        if group in processors:
+            known[group] = shipped().with_rows(priors_fit.cpu_without(truth, group))
         if group not in known:
             touched = [each for each in samples if group in each.group and len(set(each.group)) > 1]
             known[group] = shipped().with_rows([priors_fit.fit(each.without(group)) for each in touched])

@@ -63,7 +63,7 @@ class Rows:
         yield f"{self.name:<58}{len(self._truth):>7}{self.mape:>8.1f}{100 * error.mean():>+8.1f}{inside:>7.0f} %"
         for peer, said in self._peers.items():
             off = np.array(said) / self._truth - 1
-            yield f"    {peer:<54}{len(said):>7}{100 * np.abs(off).mean():>8.1f}{100 * off.mean():>+8.1f}"
+            yield f"    {peer:<54}{len(said):>7}{100 * np.nanmean(np.abs(off)):>8.1f}{100 * np.nanmean(off):>+8.1f}"
 
 
 # --- to the wall ---------------------------------------------------------------------------------------------------
@@ -119,11 +119,10 @@ def fit_of(pair: pd.DataFrame) -> WallFit | None:
 
 
 def farthest(frame: pd.DataFrame) -> pd.DataFrame:
-    """The two runs farthest apart that the plug's meter resolves: the nearest there is to rest and full load."""
-    good = frame[frame.quality == "good"] if (frame.quality == "good").sum() > 1 else frame
-    watts = good.devices_w.tolist()
-    for low, high in sorted(combinations(range(len(good)), 2), key=lambda ij: -abs(watts[ij[0]] - watts[ij[1]])):
-        pair = good.iloc[[low, high]]
+    """The two runs farthest apart that are not refused: the nearest there is to rest and full load."""
+    watts = frame.devices_w.tolist()
+    for low, high in sorted(combinations(range(len(frame)), 2), key=lambda ij: -abs(watts[ij[0]] - watts[ij[1]])):
+        pair = frame.iloc[[low, high]]
         if fit_of(pair) is not None:
             return pair
     raise SystemExit("no two runs make a calibration")
@@ -141,14 +140,16 @@ def applied(rows: Rows, pair: pd.DataFrame, frame: pd.DataFrame) -> None:
 
 def calibrated(truth: Path) -> Iterator[str]:
     frame = plugged(truth)
-    together, resolved = Rows("two points a device: all runs"), Rows("two points a device: runs of ten steps and more")
-    for device, part in frame.groupby("device_used"):
-        alone, pair = Rows(f"two points a device: {device}"), farthest(part)
-        for rows, some in ((alone, part), (together, part), (resolved, part[part.quality == "good"])):
-            applied(rows, pair, some)
-        yield from alone.lines()
-    yield from together.lines()
-    yield from resolved.lines()
+    for points, fine_only in (("two points a device", False), ("two resolved points", True)):
+        together, resolved = Rows(f"{points}: all runs"), Rows(f"{points}: runs of ten steps and more")
+        for device, part in frame.groupby("device_used"):
+            fine = part[part.quality == "good"]
+            alone, pair = Rows(f"{points}: {device}"), farthest(fine if fine_only and len(fine) > 1 else part)
+            for rows, some in ((alone, part), (together, part), (resolved, fine)):
+                applied(rows, pair, some)
+            yield from alone.lines()
+        yield from together.lines()
+        yield from resolved.lines()
     chance = Random(0)
     for name, source in (("any two runs of the same device", None), ("any two runs of the CPU, for all work", "cpu")):
         drawn, mapes = Rows(name), []
@@ -177,7 +178,7 @@ def profiles(truth: Path) -> pd.DataFrame:
 
 def minute(part: pd.DataFrame) -> CpuCurve:
     """The part's own idle and full power."""
-    own = part.set_index("load_nominal_pct").rapl_w
+    own = part.groupby("load_nominal_pct").rapl_w.mean()
     return CpuCurve(float(own[own.index.min()]), float(own[own.index.max()]), "a day")
 
 

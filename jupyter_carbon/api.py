@@ -265,6 +265,8 @@ class measure:
         self._session = session = Session.current()
         self._open = True
         session.boundary.run(lambda: self._begin(session))
+        if self._cell is not None:
+            session.meter.release(self._cell.running)
         return self
 
     def __exit__(
@@ -275,6 +277,8 @@ class measure:
     ) -> None:
         session, self._open = self._session, False
         if session is not None and session.is_of_this_process:  # else we are a child that was forked in the block
+            if self._cell is not None:
+                session.meter.arrive(self._cell.running)
             session.boundary.run(lambda: self._end(session, _status(kind)))
 
     def _begin(self, session: Session) -> None:

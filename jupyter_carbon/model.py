@@ -172,7 +172,8 @@ class Window:
     busy CPU second, both for windows below the counter's step.
     `gpu_presence` says who computed on a device.  `flags` tell every fault of these seconds.
     `edge_s` is how well the moments are known at which a counter moved last before both edges, where that was watched
-    (missing: its whole step), and `filled_s` the seconds that no counter vouches for; both by device.
+    (missing: its whole step), `filled_s` the seconds that no counter vouches for, and `wander_j` one standard deviation
+    of what a gauge's looks may have missed; all by device.
     """
 
     duration_s: float
@@ -188,6 +189,7 @@ class Window:
     elapsed_s: float | None = None
     edge_s: Mapping[str, float] = field(default_factory=dict)
     filled_s: Mapping[str, float] = field(default_factory=dict)
+    wander_j: Mapping[str, float] = field(default_factory=dict)
 
 
 @value

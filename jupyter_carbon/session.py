@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
@@ -24,7 +24,7 @@ from jupyter_carbon.boundary import Boundary
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
-from jupyter_carbon.ledger.place import data_folder, locate
+from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
 from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
@@ -82,6 +82,10 @@ LOOK_S = 0.25
 CLOSING_S = 2.0
 """How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
 by not waiting: every finished cell is in the journal since its own end."""
+
+
+NEWEST = 256
+"""Cells that have ended and are kept in memory: until they are in the ledger, a cell's history is looked up here."""
 
 
 class Cell:
@@ -211,9 +215,9 @@ class Session:
         self._unforkable = Unforkable()
         self.notebook = environ.get("JPY_SESSION_NAME")
         self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
-        self._calibrations = data_folder(environ) / "calibration"
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._newest: deque[Cell] = deque(maxlen=NEWEST)
         self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
         self._stale = False
@@ -230,13 +234,17 @@ class Session:
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=self._calibration_of,
+            calibration=self._stored_calibration,
         )
         self._calibrator: Calibrator | None = None
         self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
-            sources, ProcessTree(root, cgroup=own_cgroup(root)), self.host.busy, n_cpu=self.host.logical_cpus
+            sources,
+            ProcessTree(root, cgroup=own_cgroup(root)),
+            self.host.busy,
+            n_cpu=self.host.logical_cpus,
+            idle_w=known.idle_w if (known := self.surroundings.calibration) else None,
         )
         self.gpus_found = False
         self._warm, self._looked = threading.Event(), threading.Event()
@@ -337,6 +345,7 @@ class Session:
             from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
 
             flags += synchronise(sys.modules)
+            self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
         window = self.meter.end(cell.running)
@@ -353,6 +362,7 @@ class Session:
             self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
             self._running.remove(cell)
         self._ended.append(cell)
+        self._newest.append(cell)
         if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
             self.account()
 
@@ -398,6 +408,11 @@ class Session:
             intensity, course = self._hour_of(cell, window)
         context = cell.told or self.context(cell.region)
         return record(cell.run, window, cell.status, context, intensity, course)
+
+    def newest_of(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
+        """The newest of this session's runs of these sources, oldest first: the ledger may not have them yet."""
+        cells = [cell for cell in tuple(self._newest) if cell.run.source_sha1 in sha1s]
+        return [self.record_of(cell) for cell in cells[-limit:]]
 
     def intensity(self, region: str | None = None) -> CarbonIntensity:
         """What the electricity carries now, as far as it is known in memory."""
@@ -448,7 +463,6 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.calibration.store import NOTHING  # noqa: PLC0415  (when somebody asks)
         from jupyter_carbon.report.doctor import (  # noqa: PLC0415  (when somebody asks)
             Finding,
             examine,
@@ -460,7 +474,7 @@ class Session:
 
         return (
             *examine(self.host, self.meter.sources, self.refusals, self.context()),
-            of_calibration(self.surroundings.calibration or NOTHING, self.context(), self.host),
+            of_calibration(self.surroundings.calibration, self.context(), self.host),
             of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
             *of_grid(self.hours.states),
             of_ledger(self.books.path, self.books.trouble),
@@ -490,14 +504,18 @@ class Session:
             )
         return self._calibrator
 
-    def _calibration_of(self, host: Host) -> Calibration | None:
-        """What was calibrated here; where nothing ever was, nothing is imported for it."""
-        return self._store(host).load() if self._calibrations.is_dir() else None
+    @property
+    def _calibrations(self) -> Path:
+        return default_path(self._environ).parent / "calibration"
 
     def _store(self, host: Host) -> Store:
-        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (on machines that have one)
+        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
 
         return Store(self._calibrations, host)
+
+    def _stored_calibration(self, host: Host) -> Calibration | None:
+        """What was calibrated on this machine; where nothing ever was, nothing is imported to find that out."""
+        return self._store(host).load() if self._calibrations.is_dir() else None
 
     def _calibrated(self, calibration: Calibration) -> None:
         self.surroundings.calibration = calibration

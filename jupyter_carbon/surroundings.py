@@ -96,9 +96,7 @@ class Surroundings:
     def _rated_host(self) -> Host:
         """The machine as it was found, with the rated power that somebody gave."""
         watts = self.settings.tdp_w
-        host = self._found_host
-        if self.calibration is not None:
-            host = replace(host, curve=self.calibration.cpu)
+        host = replace(self._found_host, curve=self.calibration.cpu) if self.calibration else self._found_host
         if watts is None:
             return host
         return replace(host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)
@@ -116,13 +114,13 @@ class Surroundings:
 
     def _wall(self, domains: Sequence[Domain], idle_w: Mapping[str, float]) -> WallModel:
         """What was calibrated here, as long as the devices are counted as they were then."""
-        if self.calibration is not None and self.calibration.wall is not None:
-            # What knows of calibrations is imported on machines that have one: a load has a budget.
-            from jupyter_carbon.calibration.fit import wall_model as fitted_wall  # noqa: PLC0415
+        known = self.calibration
+        if known is not None and known.wall is not None:
+            from jupyter_carbon.calibration.fit import wall_model as fitted  # noqa: PLC0415  (few machines are calibrated)
             from jupyter_carbon.calibration.store import counted_by  # noqa: PLC0415
 
-            if self.calibration.source == counted_by(domains, idle_w):
-                return fitted_wall(self.calibration.wall, kind=self.host.chassis, at=self.calibration.wall_at)
+            if known.source == counted_by(domains, idle_w):
+                return fitted(known.wall, kind=self.host.chassis, at=known.wall_at)
         return self.wall_of_its_kind()
 
     def _make(self, region: str | None) -> Context:

@@ -248,6 +248,7 @@ def test_whoever_watches_hears_which_cells_are_told_anew(server, open_session):
     live_of(session)
     watcher = Watcher()
     session.watch(lambda: watcher)
+    session.call()
     until(lambda: watcher.ticks)
     run_cell(session)
     session.account()
@@ -313,10 +314,38 @@ def test_a_killed_run_keeps_the_hour_of_its_last_checkpoint(server, open_session
 # --- nobody waits, nothing leaks ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["hang", "drip", "drip headers", (500, {}, b""), b"", (200, {}, b"<html>")])
-def test_no_cell_is_delayed_by_a_server(server, open_session, step):
+def hours_ago(hours: float, *grams: tuple[int | None, int | None]) -> dict[str, Any]:
+    began = datetime.now(timezone.utc) - timedelta(hours=hours)
+    return half_hours(began.replace(minute=began.minute // 30 * 30, second=0, microsecond=0).isoformat(), grams)
+
+
+def with_a_gap() -> dict[str, Any]:
+    slots = hours_ago(2, *[(150, 140)] * 9)["data"]
+    return {"data": slots[:2] + slots[6:]}
+
+
+AN_HOUR_OFF = {"Date": f"{datetime.now(timezone.utc) - timedelta(hours=1):%a, %d %b %Y %H:%M:%S} GMT"}
+FAULTS = {
+    "a server that never replies": "hang",
+    "a body that drips": "drip",
+    "headers that drip": "drip headers",
+    "429": (429, {"Retry-After": "1"}, b""),
+    "500": (500, {}, b""),
+    "a page of HTML": (200, {}, b"<html>"),
+    "an empty body": b"",
+    "a list for an object": [1, 2, 3],
+    "a gap": with_a_gap(),
+    "a day of 23 hours": half_hours("2026-03-29T00:00+00:00", [(150, 140)] * 46),
+    "stale data": hours_ago(72, *[(150, 140)] * 4),
+    "a clock that is an hour off": (200, AN_HOUR_OFF, hours_ago(2, *[(150, None)] * 9)),
+}
+
+
+@pytest.mark.parametrize("step", FAULTS.values(), ids=FAULTS)
+def test_no_cell_is_delayed_by_a_fault(server, open_session, step):
     server.default = step
     session = open_session()
+    until(lambda: server.asked)
     slowest_s = 0.0
     for _ in range(100):
         started_s = time.perf_counter()

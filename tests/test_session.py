@@ -21,7 +21,7 @@ from machine import Machine
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import CellRecord, Domain
 from jupyter_carbon.power.counter import FaultLog
-from jupyter_carbon.session import SETTLE_FROM, Session
+from jupyter_carbon.session import SETTLE_FROM, Session, sha1_of
 
 SHELL = object()
 """Stands for a shell's hooks."""
@@ -80,6 +80,21 @@ def child(code: str, **environ: str) -> subprocess.Popen[str]:
 # --- a cell ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_register_that_moves_once_in_a_cell_gives_its_joules_however_long_it_stood(machine, open_session):
+    package = machine.package()
+    session = open_session()
+    cell = session.begin("x = 1", execution_count=1, owner=SHELL)
+    time.sleep(0.6)
+    package.add_j(7.5)
+    time.sleep(0.6)
+    session.end(cell)
+    [row] = rows(machine)
+    [cpu] = [share for share in row.shares if share.domain.component == "cpu"]
+    assert cpu.machine_energy_j.likely == pytest.approx(7.5)
+    assert cpu.machine_energy_j.high > 15.0
+    assert "stuck:package-0" in row.flags
+
+
 def test_known_counters_give_known_joules_in_the_row(machine, open_session):
     package = machine.package()
     with package.restless():
@@ -112,6 +127,16 @@ def test_code_is_a_hash_and_a_block_without_code_has_none(open_session):
     session = open_session()
     assert session.new_run("x = 1").source_sha1 == "34bce5f775de97f557a34088509c8bfe1ea17e52"
     assert session.new_run(None).source_sha1 is None
+
+
+def test_the_newest_runs_of_a_source_are_at_hand_without_the_ledger(open_session):
+    session = open_session()
+    for source in ("1", "2", "1", "1"):
+        session.end(session.begin(source, owner=SHELL))
+    *_, before, last = (record.run for record in session.newest_of({sha1_of("1")}, 2))
+    assert [len(session.newest_of({sha1_of(source)}, 9)) for source in ("1", "2", "3")] == [3, 1, 0]
+    assert before.started_at < last.started_at
+    assert len(session.newest_of({sha1_of("1")}, 2)) == 2
 
 
 def test_a_session_is_its_cells_and_what_lies_between(machine, open_session):

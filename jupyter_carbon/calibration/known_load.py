@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from jupyter_carbon.model import CarbonError
+
 _SPIN = """
 import sys, time
 ends_s = time.monotonic() + float(sys.argv[1])
@@ -17,14 +19,23 @@ while time.monotonic() < ends_s:
 """
 
 
-def busy(cpus: int, seconds: float, wait: Callable[[], None]) -> None:
+def busy(cpus: int, seconds: float, wait: Callable[[], None], *, python: str = sys.executable) -> None:
     """Keep `cpus` CPUs busy for `seconds`, or until `wait` returns; they end with it."""
-    words = [sys.executable, "-I", "-S", "-c", _SPIN, f"{seconds:.3f}"]
-    spinning = [subprocess.Popen(words, stdin=subprocess.DEVNULL) for _ in range(cpus)]
+    spinning: list[subprocess.Popen[bytes]] = []
     try:
+        for _ in range(cpus):
+            spinning.append(_spin(python, seconds))
         wait()
     finally:
         for process in spinning:
             process.terminate()
         for process in spinning:
             process.wait()
+
+
+def _spin(python: str, seconds: float) -> subprocess.Popen[bytes]:
+    words = [python, "-I", "-S", "-c", _SPIN, f"{seconds:.3f}"]
+    try:
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    except OSError as err:
+        raise CarbonError(f"no load can be made: {python or 'Python'} cannot be started ({err.strerror})") from err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
@@ -28,9 +28,11 @@ PLUG_SETTLE_S, PLUG_S = 8.0, 12.0
 PLUG_EVERY_S = 1.0
 PLUG_ANSWERS = 0.5
 """The part of the looks at a plug that must be answered: radio loses some."""
-CPU_REST_S, CPU_LOAD_S = 20.0, 40.0
+MINUTE_REST_S, MINUTE_LOAD_S = 20.0, 40.0
 QUIET_SHARE, FULL_SHARE = 0.1, 0.9
 """A machine rests while so little of its CPUs is busy, and is loaded while so much is."""
+GPU_QUIET_SHARE = 0.01
+"""A GPU rests while somebody computes on it for so little of the time."""
 LEAST_RISE = 1.1
 """Full over idle power of any processor that is awake."""
 FRESH_S = 900.0
@@ -41,14 +43,15 @@ Load = Callable[[int, float, Callable[[], None]], None]
 
 @value
 class Stretch:
-    """Some seconds of rest or load: the devices' mean power, the processor's alone, and how busy it was.  `devices` is
-    truth over `devices_w` where a model counts the processor."""
+    """Some seconds of rest or load: the devices' mean power, and how busy the processor was.  `devices` is truth over
+    `devices_w` where a model counts the processor.  `cpu_w` is the processor's part where it is measured, `idle_w` that
+    of each measured device, by its name, but for GPUs that somebody computed on."""
 
     kind: str
     devices_w: float
     devices: Interval
-    cpu_w: float
-    cpu_measured: bool
+    cpu_w: float | None
+    idle_w: Mapping[str, float]
     busy_share: float
     ended_s: float
 
@@ -184,37 +187,40 @@ class Calibrator:
         self._save(replace(self._store.load(), wall=fit, wall_at=self._today(), source=source))
         return fit
 
-    # --- the processor ------------------------------------------------------------------------------------
+    # --- the devices alone --------------------------------------------------------------------------------
 
-    def processor(self) -> str:
-        """A minute: idle and full power from the processor's own counter, for whenever it cannot be read."""
-        rest = self._stretch("rest", CPU_REST_S, self._sleep)
-        if not rest.cpu_measured:
+    def devices(self) -> str:
+        """A minute: what every device with a counter draws at rest, for the first cell of a session that has not seen
+        it rest; and the processor at full load, for a session that cannot read its counter."""
+        rest = self._stretch("rest", MINUTE_REST_S, self._sleep)
+        if not rest.idle_w:
             raise CalibrationRefused(
-                "the processor's counter cannot be read, so there is nothing to learn its power from.  %carbon doctor "
-                "says how to open it"
+                "no device here has a counter that can be read, so there is nothing to learn from.  %carbon doctor "
+                "says how to open them"
             )
         if rest.busy_share > QUIET_SHARE:
             raise CalibrationRefused(
                 f"{rest.busy_share:.0%} of the CPUs were busy while the machine should have rested.  Try again when "
                 "nothing else runs"
             )
-        work = self._loaded(CPU_LOAD_S, self._sleep, settle_s=SETTLE_S)
+        stored = self._store.load()
+        curve = stored.cpu if rest.cpu_w is None else self._curve(rest.cpu_w)
+        self._save(replace(stored, cpu=curve, idle_w=rest.idle_w, idle_at=self._today()))
+        full = "" if rest.cpu_w is None or curve is None else f"; the processor at full load: {curve.full_w:.3g} W"
+        return f"At rest: {watts_text(rest.idle_w)}{full}.  Stored, and used in sessions that begin from now on."
+
+    def _curve(self, idle_w: float) -> CpuCurve:
+        work = self._loaded(MINUTE_LOAD_S, self._sleep, settle_s=SETTLE_S)
         if work.busy_share < FULL_SHARE:
             raise CalibrationRefused(
                 f"only {work.busy_share:.0%} of the CPUs could be loaded: this kernel may not use all of them"
             )
-        if work.cpu_w < LEAST_RISE * rest.cpu_w:
+        if work.cpu_w is None or work.cpu_w < LEAST_RISE * idle_w:
             raise CalibrationRefused(
-                f"the counter shows {rest.cpu_w:.3g} W at rest and {work.cpu_w:.3g} W at full load: it does not follow "
-                "the load"
+                f"the counter shows {idle_w:.3g} W at rest and {work.cpu_w or 0.0:.3g} W at full load: it does not "
+                "follow the load"
             )
-        curve = CpuCurve(rest.cpu_w, work.cpu_w, self._today())
-        self._save(replace(self._store.load(), cpu=curve))
-        return (
-            f"{curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load.  Stored, for sessions that cannot read "
-            "the counter"
-        )
+        return CpuCurve(idle_w, work.cpu_w, self._today())
 
     def forget(self) -> str:
         """Back to the tables."""
@@ -238,17 +244,26 @@ def _stretch(kind: str, window: Window, context: Context, host: Host, now_s: flo
     def power_w(shares: Sequence[Share]) -> float:
         return sum(share.machine_energy_j.likely for share in shares) / seconds
 
+    def at_work(device: str) -> bool:
+        return window.gpu_busy_s.get(device, (0.0, 0.0))[1] > GPU_QUIET_SHARE * seconds
+
     cpu = [share for share in shares if share.domain.component == "cpu"]
-    modelled = next((share.domain.spread for share in cpu if share.domain.quality != "measured"), ONE)
+    modelled = next((share.domain.spread for share in cpu if share.domain.quality != "measured"), None)
+    measured = [share for share in shares if share.domain.quality == "measured"]
     return Stretch(
         kind=kind,
         devices_w=power_w(shares),
-        devices=modelled,
-        cpu_w=power_w(cpu),
-        cpu_measured=bool(cpu) and all(share.domain.quality == "measured" for share in cpu),
+        devices=modelled or ONE,
+        cpu_w=None if modelled or not cpu else power_w(cpu),
+        idle_w={share.domain.device: power_w([share]) for share in measured if not at_work(share.domain.device)},
         busy_share=window.machine_busy_s / (host.logical_cpus * seconds),
         ended_s=now_s,
     )
+
+
+def watts_text(idle_w: Mapping[str, float]) -> str:
+    """Devices with their watts."""
+    return ", ".join(f"{device} {watts:.3g} W" for device, watts in sorted(idle_w.items()))
 
 
 def stretch_text(stretch: Stretch) -> str:

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,16 @@ FORMAT = 1
 
 @value
 class Calibration:
-    """What is known of one machine; `wall_at` and `cpu.at` are the days (ISO 8601) on which it was measured.  `source`
-    says how the devices were counted then: a fit to measured joules does not serve modelled ones."""
+    """What is known of one machine; `wall_at`, `cpu.at` and `idle_at` are the days (ISO 8601) on which it was measured.
+    `source` says how the devices were counted then: a fit to measured joules does not serve modelled ones.  `idle_w` is
+    what each measured device draws at rest, by its name."""
 
     wall: WallFit | None = None
     wall_at: str = ""
     source: str = ""
     cpu: CpuCurve | None = None
+    idle_w: Mapping[str, float] = field(default_factory=dict)
+    idle_at: str = ""
 
 
 NOTHING = Calibration()
@@ -74,7 +77,7 @@ class Store:
             return _from_dict(data)
         except FileNotFoundError:
             return NOTHING
-        except (OSError, ValueError, KeyError, TypeError) as err:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
             log.debug("calibration not read: %s", err)
             return NOTHING
 
@@ -118,6 +121,8 @@ def _from_dict(data: Mapping[str, Any]) -> Calibration:
         wall_at=str(data["wall_at"]),
         source=str(data["source"]),
         cpu=cpu and CpuCurve(float(cpu["idle_w"]), float(cpu["full_w"]), str(cpu["at"])),
+        idle_w={str(device): float(watts) for device, watts in data["idle_w"].items()},
+        idle_at=str(data["idle_at"]),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from jupyter_carbon.calibration.fit import CalibrationRefused, watts_of
 from jupyter_carbon.calibration.plugs import Fetch, named
-from jupyter_carbon.calibration.procedure import Calibrator, stretch_text
+from jupyter_carbon.calibration.procedure import Calibrator, stretch_text, watts_text
 from jupyter_carbon.calibration.store import Calibration
 from jupyter_carbon.grid.providers.http import fetch
 
@@ -14,12 +14,13 @@ HOW = """\
 With a plug meter that you look at:
   %carbon calibrate rest       10 s; look at the plug meanwhile, then say what it showed: %carbon calibrate 61.5 W
   %carbon calibrate load       23 s under load; then the same: %carbon calibrate 143 W
+  (a laptop: with its battery full; the plug feeds the screen too)
 With one on your network, a minute:
   %carbon calibrate plug shelly 192.168.1.20
   %carbon calibrate plug tasmota 192.168.1.21
   %carbon calibrate plug home-assistant http://ha.local:8123 sensor.desk_power
-Without one, where the processor's counter can be read, a minute:
-  %carbon calibrate processor  its own idle and full power, for sessions that cannot read the counter
+Without one, where devices have counters, a minute:
+  %carbon calibrate devices    what each draws at rest, and the processor at full load
 Back to the tables:
   %carbon calibrate forget"""
 
@@ -33,8 +34,8 @@ def calibrate(text: str, calibrator: Calibrator, environ: Mapping[str, str], fet
         return stretch_text(calibrator.rest())
     if words == ["load"]:
         return stretch_text(calibrator.work())
-    if words == ["processor"]:
-        return calibrator.processor()
+    if words == ["devices"]:
+        return calibrator.devices()
     if words == ["forget"]:
         return calibrator.forget()
     if words[0] == "plug":
@@ -56,4 +57,6 @@ def told(calibration: Calibration) -> str:
     if calibration.cpu is not None:
         curve = calibration.cpu
         lines.append(f"Processor, {curve.at}: {curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load.")
+    if calibration.idle_w:
+        lines.append(f"At rest, {calibration.idle_at}: {watts_text(calibration.idle_w)}.")
     return "\n".join(lines) or "Nothing is calibrated on this machine."

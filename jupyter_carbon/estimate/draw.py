@@ -5,7 +5,7 @@ Pure, for one device or a column of them; the numbers come from the priors table
 
 from __future__ import annotations
 
-from jupyter_carbon.estimate.belief import Belief, Number, log_ratio, propagate
+from jupyter_carbon.estimate.belief import Belief, Number, propagate
 from jupyter_carbon.model import Interval
 
 
@@ -15,7 +15,7 @@ def accelerator_share(utilisation: Number, idle: Belief) -> Belief:
     This utilisation is a share of power; NVML's GPU % only says that some kernel was running.
     """
     low, likely, high = (between(share, 1.0, utilisation) for share in (idle.low, idle.likely, idle.high))
-    return Belief(likely, log_ratio(likely, low), log_ratio(high, likely))
+    return Belief.between(low, likely, high)
 
 
 def package_share(busy: Belief, idle: Belief, full: Belief, curve: Belief) -> Belief:

@@ -73,15 +73,17 @@ def _day(timeline: Timeline, now_s: float) -> Day | None:
 
 def _points(slots: list[Slot], now_s: float) -> tuple[Point, ...]:
     points: list[Point] = []
-    start_s = now_s // STEP_S * STEP_S
-    while start_s < slots[-1].end_s:
-        low = likely = high = seconds = 0.0
-        for slot in slots:
+    start_s, first = now_s // STEP_S * STEP_S, 0
+    while first < len(slots):
+        index, low, likely, high, seconds = first, 0.0, 0.0, 0.0, 0.0
+        while index < len(slots) and slots[index].start_s < start_s + STEP_S:
+            slot = slots[index]
             part_s = min(slot.end_s, start_s + STEP_S) - max(slot.start_s, start_s)
-            if part_s > 0.0:
-                grams = part_s * slot.gco2e_per_kwh
-                low, likely, high = low + grams * slot.spread.low, likely + grams, high + grams * slot.spread.high
-                seconds += part_s
+            grams = part_s * slot.gco2e_per_kwh
+            low, likely, high = low + grams * slot.spread.low, likely + grams, high + grams * slot.spread.high
+            seconds, index = seconds + part_s, index + 1
         points.append(Point(start_s, low / seconds, likely / seconds, high / seconds))
         start_s += STEP_S
+        while first < len(slots) and slots[first].end_s <= start_s:
+            first += 1
     return tuple(points)

@@ -88,8 +88,8 @@ def _recipe(scenario: Scenario) -> Recipe:
 class _Costs:
     """What rows cost: energy, grams, making and water, each by low end, likely, high end.
 
-    A case is worked out once for an hour, and a row multiplies.  Of an hour's grams the ends are logarithms of the
-    spread of the year's figure: what the hours of a run add to it depends on how many they are.
+    A case is worked out once for an hour, and a row multiplies.  Of an hour's grams the ends are the squared
+    logarithms of the spread of the year's figure: what the hours of a run add to it depends on how many they are.
     """
 
     def __init__(self, distinct: Cases, recipes: Sequence[Ingredients]) -> None:
@@ -105,6 +105,7 @@ class _Costs:
         self._beside = self._beside_own() if distinct.own else None
         if self._beside is not None:
             self._beliefs |= dict.fromkeys(OF_BESIDE, UNUSED)
+            self._numbers["gpus_per_machine"] = math.nan
         if "utilisation" in distinct.own and not np.isnan(distinct.own["utilisation"]).any():
             self._beliefs["gpu_w"] = UNUSED
 
@@ -127,7 +128,7 @@ class _Costs:
         for which in _blocks(len(self._cases.of_names)):
             counts = {name: values[which] for name, values in self._cases.counts.items()}
             found = outcome(self._given(self._cases.of_names[which], counts))
-            _spread(per_hour[:, which], found, found.operational_kgco2e.down, found.operational_kgco2e.up)
+            _spread(per_hour[:, which], found, found.operational_kgco2e.down2, found.operational_kgco2e.up2)
         return per_hour
 
     def _beside_own(self) -> Beside | None:
@@ -177,8 +178,8 @@ def _times(per_hour: Array, hours: Array, seen: Belief, costs: Array) -> None:
     """What so many hours of each row cost, at the grid that those hours see."""
     np.multiply(per_hour, hours, out=costs)
     costs[GRAMS] *= seen.likely
-    costs[GRAMS - 1] = costs[GRAMS] * np.exp(-np.sqrt(per_hour[GRAMS - 1] ** 2 + seen.down**2))
-    costs[GRAMS + 1] = costs[GRAMS] * np.exp(np.sqrt(per_hour[GRAMS + 1] ** 2 + seen.up**2))
+    costs[GRAMS - 1] = costs[GRAMS] * np.exp(-np.sqrt(per_hour[GRAMS - 1] + seen.down2))
+    costs[GRAMS + 1] = costs[GRAMS] * np.exp(np.sqrt(per_hour[GRAMS + 1] + seen.up2))
 
 
 def _by_row(sheet: Sheet, distinct: Cases, recipes: Sequence[Recipe]) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jupyter_carbon.estimate.belief import Array
 from jupyter_carbon.estimate.scenario import LIMITS, NOTHING, OPTIONAL, impossible
-from jupyter_carbon.estimate.workload import Workload
+from jupyter_carbon.estimate.workload import Workload, workload
 
 Codes = NDArray[np.int64]
 NAMES = ("gpu", "cpu", "workload", "region", "start", "boundary")
@@ -91,6 +91,8 @@ def product(given: Mapping[str, Any]) -> Sheet:
     for name, values in lists.items():
         codes = np.tile(np.repeat(np.arange(len(values)), rows // max(outer * len(values), 1)), outer)
         outer *= len(values)
+        if name == "workload":
+            values = [_hashable(value) for value in values]
         fields[name] = Column(values if name in NAMES else [_number(value) for value in values], codes)
         shown[name] = _labelled(values, codes) if name in NAMES else np.array(values)[codes]
     return Sheet(pd.DataFrame(shown, index=pd.RangeIndex(rows)), fields)
@@ -153,22 +155,19 @@ def cases(sheet: Sheet) -> Cases:
             given["n_gpu"] = n_gpu  # work a step is shared out over the GPUs
         if "gpu" in given and 0.0 in n_gpu.values:
             given["gpu"] = _without_gpu(given["gpu"], n_gpu)
-    of_names, picks = _distinct([(column.codes, len(column.values)) for column in given.values()], rows)
-    names = (
-        [
-            {name: column.values[at] for (name, column), at in zip(given.items(), pick, strict=True)}
-            for pick in np.transpose(picks).tolist()
-        ]
-        if given
-        else [{}]
-    )
     counts = {name: sheet.fields[name] for name in COUNTS if name in sheet.fields}
     own = {name: column.numbers() for name, column in counts.items() if column.is_long}
     few = {name: column for name, column in counts.items() if name not in own}
-    keys = [(of_names, len(names)), *((column.codes, len(column.values)) for column in few.values())]
-    of_row, (name_at, *at) = _distinct(keys, rows)
+    of_row, picks = _distinct([(column.codes, len(column.values)) for column in (*given.values(), *few.values())], rows)
+    combinations = np.array(picks[: len(given)], dtype=np.int64).reshape(len(given), len(picks[0]) if picks else 1)
+    distinct, of_names = np.unique(combinations, axis=1, return_inverse=True)
+    names = [
+        {name: column.values[at] for (name, column), at in zip(given.items(), pick, strict=True)}
+        for pick in distinct.T.tolist()
+    ]
+    at = picks[len(given) :]
     numbers = {name: column.numbers()[where] for (name, column), where in zip(few.items(), at, strict=True)}
-    return Cases(names, name_at, numbers, of_row, own)
+    return Cases(names, of_names.ravel(), numbers, of_row, own)
 
 
 def _without_gpu(gpu: Column, n_gpu: Column) -> Column:
@@ -206,7 +205,10 @@ def _column(name: str, series: pd.Series[Any]) -> Column:
     if isinstance(series.dtype, pd.CategoricalDtype):
         codes, values = series.cat.codes.to_numpy(), [*series.cat.categories, None]
     else:
-        codes, uniques = pd.factorize(series.to_numpy())
+        plain = series.to_numpy()
+        if name == "workload" and plain.dtype == object and any(isinstance(value, Mapping) for value in plain):
+            plain = np.array([_hashable(value) for value in plain], dtype=object)
+        codes, uniques = pd.factorize(plain)
         values = [*uniques, None]
     codes = np.where(codes < 0, len(values) - 1, codes) if (codes < 0).any() else codes
     return Column(values if name in NAMES else [_number(value) for value in values], codes)
@@ -214,7 +216,17 @@ def _column(name: str, series: pd.Series[Any]) -> Column:
 
 def _listed(value: Any) -> list[Any]:
     """One value is a list of one; a range, an array or a column is its values."""
-    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else [value]
+
+
+def _hashable(work: Any) -> Any:
+    """A workload told by its fields, made one; a field that cannot be is left in words, for the row's error."""
+    if not isinstance(work, Mapping):
+        return work
+    try:
+        return workload(work)
+    except ValueError:
+        return str(work)
 
 
 def _number(value: Any) -> float | str:

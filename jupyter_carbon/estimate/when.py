@@ -38,7 +38,7 @@ class RunHours:
         if self.summed is None:
             return _any(averaging(hours))
         found = over([self], np.zeros(1, dtype=np.int64), np.array([hours]))
-        return Belief(*(float(np.ravel(part)[0]) for part in (found.likely, found.down, found.up)))
+        return Belief(*(float(np.ravel(part)[0]) for part in (found.likely, found.down2, found.up2)))
 
 
 def over(profiles: Sequence[RunHours], which: NDArray[np.int64], hours: Array) -> Belief:
@@ -54,21 +54,23 @@ def over(profiles: Sequence[RunHours], which: NDArray[np.int64], hours: Array) -
         (summed[which, end, whole] * (1.0 - part) + summed[which, end, whole + 1] * part) / within for end in range(3)
     )
     beyond = np.maximum(hours - MONTH_H, 0.0) / np.maximum(hours, 1e-9)
-    return Belief(likely * (1.0 - beyond) + beyond, np.log(likely / low) * left, np.log(high / likely) * left)
+    down2, up2 = np.log(likely / low) ** 2 * left, np.log(high / likely) ** 2 * left
+    return Belief(likely * (1.0 - beyond) + beyond, down2, up2)
 
 
 _FLAT: Array = np.outer((static.HOURS.low, static.HOURS.likely, static.HOURS.high), np.arange(WEEK_H + 1.0))
 
 
 def _any(left: Number) -> Belief:
-    return Belief(1.0, -math.log(static.HOURS.low) * left, math.log(static.HOURS.high) * left)
+    return Belief(1.0, math.log(static.HOURS.low) ** 2 * left, math.log(static.HOURS.high) ** 2 * left)
 
 
 def averaging(hours: Number) -> Number:
-    """What is left of the spread (of its logarithm) of the grid's hours over a run of so many: weeks average out."""
+    """What is left of the squared spread (of its logarithm) of the grid's hours over a run of so many: weeks average
+    out."""
     if isinstance(hours, np.ndarray):
-        return np.asarray(np.sqrt(np.minimum(1.0, WEEK_H / np.maximum(hours, 1.0))))
-    return math.sqrt(min(1.0, WEEK_H / max(hours, 1.0)))
+        return np.asarray(np.minimum(1.0, WEEK_H / np.maximum(hours, 1.0)))
+    return min(1.0, WEEK_H / max(hours, 1.0))
 
 
 ANY = RunHours(None, "any hours of the year, by 26 zone-years of hourly figures")

@@ -21,6 +21,9 @@ TO_95 = 1.6449 / 1.2816
 
 HOURS = [f"h{hour}" for hour in range(24)]
 
+WHICH = "this hour of the day in this month"
+"""In a source's words: which number of the profile it is."""
+
 
 class Profile:
     """Month by local hour of one grid.  `months` has, for each month, mean, 10th and 90th percentile of 24 hours."""
@@ -90,5 +93,5 @@ def profile(place: Region, *, data: Path | None = None) -> Profile | None:
     by_month = {(int(row["month"]), row["statistic"]): [float(row[hour]) for hour in HOURS] for row in rows}
     months = [[by_month[month, name] for name in ("mean", "p10", "p90")] for month in range(1, 13)]
     first = rows[0]
-    source = f"{first['publisher']} {first['year']}, this hour of the day in this month, {first['boundary']}"
+    source = f"{first['publisher']} {first['year']}, {WHICH}, {first['boundary']}"
     return Profile(place, zone, months, year=int(first["year"]), source=f"{source}, {first['licence']}")

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from jupyter_carbon.grid import PROVIDERS, static
+from jupyter_carbon.grid import MARGINAL, PROVIDERS, static
 from jupyter_carbon.grid.cache import KEPT_S, Cache, Stored, merged
 from jupyter_carbon.grid.hourly import profile
 from jupyter_carbon.grid.lifecycle import converted
@@ -251,10 +251,12 @@ class Live:
         """The timeline of a place; the same one each time."""
         key = (place.code, place.how, method)
         with self._lock:  # a place has one source, whoever asks first
-            known = self._timelines.get(key)
-            if known is None:
-                known = self._timelines[key] = self._made(place, method)
-            return known
+            if key not in self._timelines:
+                # A keyring that opens a window, for a source that was named, does it once and at the first question.
+                others: tuple[Method, ...] = ("average", "marginal") if self._provider else (method,)
+                for each in others:
+                    self._timelines[place.code, place.how, each] = self._made(place, each)
+            return self._timelines[key]
 
     def _made(self, place: Region, method: Method) -> Timeline:
         average = method == "average"
@@ -266,8 +268,9 @@ class Live:
 
     def _feed(self, timeline: Timeline, method: Method) -> None:
         place = timeline.place
+        names = PROVIDERS if method == "average" else MARGINAL
         chosen = choose(
-            place, wanted=self._provider, area=self._area, method=method, environ=self._environ, names=PROVIDERS
+            place, wanted=self._provider, area=self._area, method=method, environ=self._environ, names=names
         )
         if chosen is None:
             return

@@ -9,7 +9,7 @@ JSON lines, each a list that begins with its kind:
 ``["begin", id, context, cell, notebook, label, execution_count, started_at, sha1]``
     alone, it is a cell that was killed in its first second.
 ``["checkpoint" | "end", id, status, [duration_s, tree_cpu_s, machine_busy_s, joules by domain ...],
-[idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s], gpu_busy_s, elapsed_s, flags, {intensity},
+[idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s, wander_j], gpu_busy_s, elapsed_s, flags, {intensity},
 [[second, share] ...]]``
     the counts so far, or of the whole run; the last two only where more than the year is known of its hour.
 ``["moved"]``, ``["closed"]``
@@ -262,6 +262,7 @@ class Journal:
             window.gpu_presence,
             window.edge_s,
             window.filled_s,
+            window.wander_j,
         )
         if learned != self._learned:
             self._learned = tuple(dict(by_device) for by_device in learned)

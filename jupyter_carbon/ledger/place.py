@@ -27,17 +27,12 @@ LOCAL_FUSE_TYPES = frozenset({"fuse.ext2", "fuse.ext4", "fuse.fuse-overlayfs", "
 
 def default_path(environ: Mapping[str, str] = os.environ) -> Path:
     """The ledger in Jupyter's data directory: one per user."""
-    return data_folder(environ) / FILE_NAME
-
-
-def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Ours in Jupyter's data directory."""
     folder = environ.get("JUPYTER_DATA_DIR")
     if folder is None:
         from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415  (a live kernel holds it; a script need not)
 
         folder = jupyter_data_dir()
-    return Path(folder) / "jupyter_carbon"
+    return Path(folder) / "jupyter_carbon" / FILE_NAME
 
 
 def locate(path_or_url: str | Path) -> Path:

@@ -133,7 +133,7 @@ class Replay:
         run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags, *grid = fields
         begun = self._open[run_id]
         duration_s, tree_cpu_s, machine_busy_s, *energy_j = numbers
-        idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s = learned
+        idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s, wander_j = learned
         domains = begun.context.domains
         window = Window(
             duration_s=duration_s,
@@ -149,6 +149,7 @@ class Replay:
             elapsed_s=elapsed_s,
             edge_s=edge_s,
             filled_s=filled_s,
+            wander_j=wander_j,
         )
         counted = replace(begun, window=window, status=status or "ok")
         if grid:

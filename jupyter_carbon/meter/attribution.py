@@ -16,6 +16,12 @@ from jupyter_carbon.value import replace
 TICK_S = 0.01
 """/proc counts other processes' CPU time in ticks of 10 ms (USER_HZ, proc(5))."""
 
+NINETY = 1.645
+"""Standard deviations to either side that hold 90 % of a normal distribution."""
+
+SWINGING = 0.1
+"""A gauge whose looks leave more than this part of a cell open cannot follow what it shows."""
+
 MOSTLY = 0.5
 """A counter that stood still for more than this part of a window is not believed in the rest of it either."""
 
@@ -57,7 +63,11 @@ def _share(domain: Domain, window: Window, context: Context, flags: list[str]) -
         machine = Interval(least_j, energy_j, max(energy_j, bound_j))
     else:
         energy_j = counted_j
-        machine = _spread(energy_j, [(step_j, step_j), _filled(domain, window, context)], domain.spread)
+        missed_j = NINETY * window.wander_j.get(device, 0.0)
+        if missed_j > SWINGING * energy_j:
+            flags.append(f"gauge-swings:{device}")
+        doubts = [(step_j, step_j), (missed_j, missed_j), _filled(domain, window, context)]
+        machine = _spread(energy_j, doubts, domain.spread)
 
     ratio = IDLE_LEARNED if learned else IDLE_FROM_TABLE
     idle_w_range = ratio.scaled(idle_w * window.duration_s)
@@ -124,7 +134,7 @@ def _unresolved(domain: Domain, window: Window) -> str | None:
     device = domain.device
     still = window.energy_j[domain] <= 0.0
     seconds = window.duration_s if window.elapsed_s is None else window.elapsed_s  # cells that shared them saw them all
-    if seconds < domain.step_s or (still and seconds < 4.0 * domain.step_s):
+    if seconds < max(domain.step_s, 2.0 * window.edge_s.get(device, 0.0)) or (still and seconds < 4.0 * domain.step_s):
         return f"below-resolution:{device}"
     frozen = f"frozen:{device}"
     worked = domain.component != "gpu" or window.gpu_busy_s.get(device, (0.0, 0.0))[1] > 0.0

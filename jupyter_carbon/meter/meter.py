@@ -7,6 +7,7 @@ those alive in it; where none runs, the stretch belongs to the session.  What th
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import weakref
@@ -18,13 +19,16 @@ from typing import cast
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.meter.short_cells import ShortCells
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
-from jupyter_carbon.power import GpuSource, PowerSource, WatchedSource
+from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.turns import in_turns
 
 SEARCH_FROM_S = 0.05
-"""Cells longer than this have their child processes looked for once more at their end.  Of shorter ones the
-microseconds are taken off that pass between their own work and the readings at their edges."""
+"""Cells longer than this have their child processes looked for once more at their end."""
+
+TRIM_TO_S = 0.01
+"""Of cells up to this long the microseconds are taken off that pass between their own work and the readings at their
+edges: a hundred are a hundredth of it."""
 
 IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
@@ -42,7 +46,7 @@ KEPT_WINDOWS = 1024
 KEPT_LOOKS = 64
 
 FROZEN_FROM_S = 0.5
-FROZEN_FROM_BUSY = 0.1
+FROZEN_FROM_BUSY = 0.5
 """A counter that did not move between two ticks at least so far apart, while this part of a CPU worked, is stuck."""
 
 Stretch = tuple[Reading, Reading]
@@ -52,15 +56,17 @@ class Running:
     """A cell that is being metered, or a block inside one: the stretches it has lived through, each with the number of
     cells alive in it."""
 
-    __slots__ = ("__weakref__", "began", "began_cpu_s", "closed", "edge_s", "released", "since")
+    __slots__ = ("__weakref__", "arrived", "began", "began_cpu_s", "closed", "edge_s", "released", "since", "wander_j2")
 
     def __init__(self) -> None:
         self.began: Reading | None = None
         self.since: Reading | None = None  # where its present stretch begins
         self.closed: list[tuple[Reading, Reading, int]] = []
         self.edge_s: Mapping[str, float] = {}  # how well its beginning is known, by device
+        self.wander_j2: Mapping[str, float] = {}  # of gauges, at its beginning
         self.began_cpu_s = 0.0  # this process's CPU seconds at the reading where it began
         self.released: tuple[float, float] | None = None  # when its own work could begin, and the CPU seconds then
+        self.arrived: tuple[float, float] | None = None  # and when it was over
 
 
 class Meter:
@@ -73,6 +79,7 @@ class Meter:
         busy: MachineBusy,
         *,
         n_cpu: int,
+        idle_w: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lock = threading.Lock()
@@ -86,7 +93,7 @@ class Meter:
         self._open: list[Running] = []
         self._blocks: list[weakref.ref[Running]] = []  # a block that nobody ends is forgotten
         # Replaced whole, never changed: a window holds what was known when it was closed.
-        self._idle_w: Mapping[str, float] = {}
+        self._idle_w: Mapping[str, float] = dict(idle_w or {})  # an earlier session's, until this one has seen better
         self._recent_w: Mapping[str, float] = {}
         self._j_per_cpu_s: Mapping[str, float] = {}
         self._idle_seen: dict[str, tuple[float, float]] = {}
@@ -165,27 +172,34 @@ class Meter:
             running.began, running.since, running.began_cpu_s = now, now, self._tree.own_s
             if self._watched:
                 running.edge_s = self._edge_s()
+            if self._gpus:
+                running.wander_j2 = self._wander_j2()
             self._open.append(running)
         return running
 
     def release(self, running: Running) -> None:
         """The cell's own work begins now: what passed since its first reading was ours."""
-        running.released = self._clock(), self._tree.own_cpu_s()
+        cpu_s = self._tree.own_cpu_s()
+        running.released = self._clock(), cpu_s
+
+    def arrive(self, running: Running) -> None:
+        """The cell's own work is over; :meth:`end` follows at once."""
+        running.arrived = self._clock(), self._tree.own_cpu_s()
 
     def end(self, running: Running) -> Window:
         """The cell ends now; its window."""
-        arrived = self._clock(), self._tree.own_cpu_s()
+        arrived = running.arrived or (self._clock(), self._tree.own_cpu_s())
         if running.began is None:  # an interrupt came before its first reading
             self.begin(running)
-        is_short = arrived[0] - cast("Reading", running.began).t_s <= SEARCH_FROM_S
-        if not is_short:
+        elapsed_s = arrived[0] - cast("Reading", running.began).t_s
+        if elapsed_s > SEARCH_FROM_S:
             found = self._tree.discover(at_once=True)
             with self._lock:
                 self._tree.adopt(found)
                 self._look_at_gpus()
         with self._lock:
             now = self._read()
-            if is_short and not running.closed and len(self._open) == 1 and not self._blocks:
+            if elapsed_s <= TRIM_TO_S and not running.closed and len(self._open) == 1 and not self._blocks:
                 now = self._trimmed(running, arrived, now)
             self._close_stretch(now)
             if running in self._open:
@@ -195,6 +209,9 @@ class Meter:
                 window = replace(window, edge_s=_both(running.edge_s, self._edge_s()))
             if self._gpus:
                 window = self._with_likely_w(window)
+                since_j2 = running.wander_j2.get
+                missed_j2 = {device: max(0.0, j2 - since_j2(device, 0.0)) for device, j2 in self._wander_j2().items()}
+                window = replace(window, wander_j={device: math.sqrt(j2) for device, j2 in missed_j2.items()})
         self._to_learn.append(window)
         return window
 
@@ -343,6 +360,10 @@ class Meter:
         self._last = running.began
         ours_s = now.tree_cpu_s - began.tree_cpu_s
         return _moved(began, now, arrived_s, ours_s - (self._tree.own_s - arrived_cpu_s))
+
+    def _wander_j2(self) -> Mapping[str, float]:
+        gauged = (cast("GaugedSource", source) for source in self._gpus if hasattr(source, "wander_j2"))
+        return {device: j2 for source in gauged for device, j2 in source.wander_j2().items()}
 
     def _edge_s(self) -> Mapping[str, float]:
         return {device: edge_s for source in self._watched for device, edge_s in source.edge_s().items()}

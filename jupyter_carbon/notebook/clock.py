@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from jupyter_carbon.estimate import outlook
 from jupyter_carbon.estimate.advice import Advice
+from jupyter_carbon.grid.hourly import WHICH
 from jupyter_carbon.model import Basis, Context, Method
 from jupyter_carbon.notebook.live import grid_of, intensity_of
 from jupyter_carbon.notebook.protocol import LABEL_CHARS, VERSION, clip, digits, range_of
@@ -38,7 +39,7 @@ def _day(day: outlook.Day) -> Day:
         "basis": cast("Basis", signal.basis),  # a grid's own: only a curve that somebody gives is "as given"
         "method": cast("Method", signal.method),
         "status": signal.status,
-        "source": clip(signal.source, LABEL_CHARS),
+        "source": clip(signal.source.replace(f"{WHICH}, ", ""), LABEL_CHARS),  # a curve is of all hours
         "best": None if day.best is None else _best(day.best),
     }
 

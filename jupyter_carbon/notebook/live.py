@@ -14,12 +14,14 @@ from jupyter_carbon.footprint import exchanged, together
 from jupyter_carbon.grid.series import seconds
 from jupyter_carbon.model import (
     ZERO,
+    Basis,
     CarbonIntensity,
     CellRecord,
     Component,
     Context,
     Footprint,
     Interval,
+    Method,
     Quality,
     Share,
 )
@@ -97,6 +99,8 @@ class _Sum:
     quality: Quality | None = None
     inexact: int = 0
     """Runs whose grams are not by measured slots of their own time."""
+    kinds: frozenset[tuple[Basis, Method]] = frozenset()
+    """Of their intensities; grams of several are not to be told as one sum."""
 
     def plus(self, record: CellRecord) -> _Sum:
         """One more run; a sum is known no better than its weakest part."""
@@ -105,6 +109,7 @@ class _Sum:
             together(self.footprint, record.footprint),
             worst(quality for quality in (self.quality, quality_of(record.shares)) if quality is not None),
             self.inexact + _is_inexact(record),
+            self.kinds | {(record.intensity.basis, record.intensity.method)},
         )
 
     def settled(self, before: CellRecord, after: CellRecord) -> _Sum:
@@ -260,7 +265,7 @@ class Live:
             "parts": self._known_how(now),
             "intensity": self._where(now),
             "top": self._top,
-            "equivalents": self._likened(now, total.footprint),
+            "equivalents": self._likened(now, total),
             "flags": self._doubts(now),
         }
         packed = self._packer.pack(snapshot)
@@ -287,6 +292,7 @@ class Live:
             "repeat_runs": len(self._repeats),
             "repeat_gco2e": digits(self._repeat_gco2e),
             "exact": total.inexact == 0,
+            "mixed": len(total.kinds) > 1,
             "settled_runs": self._settled_runs,
         }
 
@@ -311,9 +317,12 @@ class Live:
             known = self._grid = now.context, now.intensity, intensity_of(now.intensity, now.context)
         return known[2]
 
-    def _likened(self, now: Now, cost: Footprint | None) -> list[EquivalentItem]:
+    def _likened(self, now: Now, total: _Sum) -> list[EquivalentItem]:
         """Comparisons for a total; while a cell runs they follow it in steps of some seconds."""
-        amounts = (0.0, 0.0) if cost is None else (cost.operational_gco2e.likely, cost.facility_energy_kwh.likely)
+        cost, amounts = total.footprint, (0.0, 0.0)
+        if cost is not None:
+            grams = 0.0 if len(total.kinds) > 1 else cost.operational_gco2e.likely  # no sum, so like nothing
+            amounts = grams, cost.facility_energy_kwh.likely
         follows = now.running is not None and self._like and abs(now.at - self._like_at) < LIKE_S
         if amounts != self._like_of and not follows:
             self._like = [_clipped(item) for item in now.equivalents(*amounts)]
@@ -342,10 +351,12 @@ def _top_cell(cell: Cell) -> TopCell:
 
 
 def _key(record: CellRecord) -> str:
-    run = record.run
+    """A row's name; a cell that was told with intensities of two kinds has two rows, as they have no sum."""
+    run, used = record.run, record.intensity
+    kind = "" if (used.basis, used.method) == ("lifecycle", "average") else f" {used.basis} {used.method}"
     if run.cell_id is not None:
-        return clip(run.cell_id, LABEL_CHARS)
-    return f"src:{run.source_sha1[:8]}" if run.source_sha1 else f"run:{run.id[:16]}"
+        return clip(run.cell_id, LABEL_CHARS) + kind
+    return (f"src:{run.source_sha1[:8]}" if run.source_sha1 else f"run:{run.id[:16]}") + kind
 
 
 def _with_run(row: _Row | None, key: str, record: CellRecord, number: int, *, repeat: bool, client: str | None) -> _Row:

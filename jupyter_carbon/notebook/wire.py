@@ -107,6 +107,8 @@ class Totals(TypedDict):
     repeat_gco2e: float
     exact: bool
     """All grams are by measured slots of the runs' own time."""
+    mixed: bool
+    """The runs' intensities are of different kinds: `operational_gco2e` is no sum to be told."""
     settled_runs: int
     """Runs that were told anew, by a surer intensity than was known at their end: reason to ask for their rows."""
 

@@ -66,6 +66,13 @@ class WatchedSource(PowerSource, Protocol):
         """By device, how well the moment is known at which its counter moved last; at the worst its step."""
 
 
+class GaugedSource(PowerSource, Protocol):
+    """A source with power gauges, which are looked at and not counted."""
+
+    def wander_j2(self) -> Mapping[str, float]:
+        """By device, the variance of what the looks at a gauge have missed so far, in J²."""
+
+
 _COUNTER = "apple:Apple" if sys.platform == "darwin" else "rapl:Rapl"
 SOURCES: tuple[str, ...] = (_COUNTER, "cpu_model:CpuModel", "ram:Ram")
 """Module and class, in order of preference: a source whose components are all counted already is not opened."""

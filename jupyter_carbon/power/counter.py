@@ -17,8 +17,9 @@ Seconds = Callable[[], float]
 READ_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError)
 """What a read may raise: EACCES, ENOENT, ENODATA, EIO, and text that is no number."""
 
-GUARD = 1.5
-"""A counter that counts more than this times the power limit does not count energy."""
+GUARD, GUARD_S = 1.5, 1.0
+"""A counter that counts more than so many times the power limit over so many seconds does not count energy.  Not over
+fewer: behind a hypervisor, or while a driver sleeps, what was used comes late and all at once."""
 SUSPEND_S = 0.5
 """A larger jump between the two clocks is a suspended machine, a smaller one is their jitter."""
 PAUSE_S = 5.0
@@ -28,10 +29,17 @@ DECENT_STEPS = 20
 EDGE_S = 1e-3
 """A meter's reading takes some microseconds, so a fault may reach that far into the window beside its own."""
 LOOK_S = 0.1
-"""While cells run a gauge of the moment is looked at this often, what changes quicker is missed; and a counter that
-never rests, so that one that stands still is found out."""
-STILL_S = 0.05
-"""A counter that never rests, and has not moved for so long (50 of its steps), stands still."""
+"""While cells run a gauge of the moment is looked at so often in the mean; and a counter that never rests, so that one
+that stands still is found out."""
+GOLDEN = 0.618034
+"""Looks at a gauge are half of that to one and a half times apart, by multiples of the golden section: looks at a fixed
+beat see always the same part of work that has a beat of its own (arXiv 2312.02741)."""
+FORGET = 0.8
+"""What is left, from look to look, of how far a gauge has swung between two of them."""
+GAP_S = 2.0
+"""A gauge that was not looked at for so long, while something ran, was not looked at."""
+STILL_S, STILL_STEPS = 0.05, 2.0
+"""A counter that does not rest, and has not moved for so long and so many of its steps, is in doubt."""
 SPANS_PER_FAULT = 64
 
 
@@ -119,8 +127,8 @@ class WrappingCounter:
 
     Faults, by the name under which they are noted:
 
-    - ``read-failed``; ``stuck``, or ``frozen`` if it never moved: answered with the expected power; when the counter is
-      back, the truth is restored.
+    - ``read-failed``: answered with the expected power; when the counter is back, the truth is restored.
+    - ``stuck``: it stands still and never should, so more was used than it says, until it moves on and tells all.
     - ``counter-reset``: it fell, and not by a wrap.  ``implausible``: it rose faster than the device can draw.
     - ``gap``: not asked for so long that it may have wrapped more than once.
     - ``suspended``: the machine slept, which may have cleared the counter.
@@ -138,7 +146,7 @@ class WrappingCounter:
         device: str,
         faults: FaultLog,
         step_s: float = 1e-3,
-        rests: bool = True,
+        rests: Callable[[], bool] = lambda: True,
         errors: tuple[type[Exception], ...] = READ_ERRORS,
         clock: Seconds = time.monotonic,
         suspended_s: Seconds = suspended_s,
@@ -150,23 +158,27 @@ class WrappingCounter:
         self._guard_w = GUARD * max_w
         self._longest_s = range_j / self._guard_w if range_j else float("inf")
         self._step_s = step_s
-        self._still_s = float("inf") if rests else max(STILL_S, 2.0 * step_s)
+        self._rests, self._still_s = rests, max(STILL_S, STILL_STEPS * step_s)
+        self._standing = False
+        self._room_j = self._guard_w * GUARD_S  # what may be counted at once
         self._decent_s = DECENT_STEPS * step_s
         self._recent_w = self._pause_w = expected_w
 
         self._asked_s = clock()  # when the last good read began: the most time its successor can cover
         self._raw_j = read_j()
         self._suspend_s = suspended_s()
-        self._seen_s = self._good_s = self._mark_s = clock()
+        self._seen_s = self._moved_s = self._mark_s = clock()
         self._total_j = self._mark_j = 0.0  # counted, at the last good read
         self._filled_j = 0.0  # expected, since then
         self._said_j = 0.0
         self._guessing: str | None = None  # why
+        self.drops = 0
+        """How often a difference was dropped: what was known of the counter's moves before is known no more."""
 
     @property
     def guessing(self) -> bool:
         """Whether the last answer was no count, or is waited for by the count."""
-        return self._guessing is not None
+        return self._standing or self._guessing is not None
 
     def energy_j(self) -> float:
         """Joules since the counter was opened."""
@@ -176,30 +188,39 @@ class WrappingCounter:
         except self._errors:
             return self._guess_j("read-failed", self._clock())
         now_s = self._clock()
-        if raw_j == self._raw_j and asked_s - self._good_s > self._still_s:
-            return self._guess_j("stuck" if self._total_j > 0.0 else "frozen", now_s)
-        suspend_s = self._suspended_s()
         elapsed_s = now_s - self._asked_s
+        silent_s = now_s - self._moved_s if self._standing else elapsed_s
+        room_j = min(self._room_j + self._guard_w * elapsed_s, self._guard_w * max(GUARD_S, silent_s))
+        is_late = asked_s - self._moved_s > self._still_s
+        if raw_j != self._raw_j or (is_late and self._rests()):
+            self._moved_s = now_s
+        elif is_late:
+            return self._standing_j(room_j, asked_s, now_s)
+        suspend_s = self._suspended_s()
         step_j = raw_j - self._raw_j
         if step_j < 0.0:
             step_j += self._range_j
         sound = (
             # It moves in steps, and the first of them may have been due just before the last read.
-            0.0 <= step_j <= self._guard_w * (elapsed_s + self._step_s)
+            0.0 <= step_j <= room_j + self._guard_w * self._step_s
             and elapsed_s <= self._longest_s
             and suspend_s - self._suspend_s <= SUSPEND_S
         )
         if sound:
             self._total_j += step_j
+            self._room_j = max(0.0, room_j - step_j)
             if now_s - self._mark_s >= self._decent_s:
                 self._learn_power(now_s)
         elif not math.isfinite(raw_j):
             return self._guess_j("read-failed", now_s)
         else:
             self._drop(raw_j, suspend_s - self._suspend_s, now_s)
-        self._raw_j, self._asked_s, self._good_s = raw_j, asked_s, now_s
+        self._raw_j, self._asked_s = raw_j, asked_s
         if suspend_s > self._suspend_s:
             self._suspend_s = suspend_s
+        if self._standing and sound:
+            self._faults.restore(self._device)
+        self._standing = False
         if self._guessing:
             self._faults.note(self._device, self._guessing, self._seen_s, now_s)
             self._faults.fill(self._device, self._seen_s, now_s)
@@ -211,6 +232,13 @@ class WrappingCounter:
         self._seen_s = now_s
         if self._total_j > self._said_j:
             self._said_j = self._total_j
+        return self._said_j
+
+    def _standing_j(self, room_j: float, asked_s: float, now_s: float) -> float:
+        """The answer where it has stood still for too long; what it says next is of all the time since."""
+        self._standing, self._room_j, self._asked_s = True, room_j, asked_s
+        self._faults.note(self._device, "stuck", self._moved_s, now_s)
+        self._faults.fill(self._device, self._moved_s, now_s)
         return self._said_j
 
     def _guess_j(self, why: str, now_s: float) -> float:
@@ -231,6 +259,7 @@ class WrappingCounter:
             kind = "gap"
         else:
             kind = "counter-reset" if raw_j < self._raw_j else "implausible"
+        self.drops += 1
         self._faults.note(self._device, kind, self._seen_s, now_s)
         self._faults.fill(self._device, self._seen_s, now_s)
         self._total_j += self._filled_j + self._expected_j(now_s)
@@ -257,8 +286,8 @@ class GaugeIntegrator:
     Faults, by the name under which they are noted:
 
     - ``read-failed``, ``implausible`` (below zero, beyond 1.5 x `max_w`): the last power holds until the gauge is back.
-    - ``gauge-gap``: not asked for more than 5 s.  Its seconds are filled with the power at their end: after a pause
-      that is idle, after a block that let nobody tick it is the work.  A trapezoid would take half of both.
+    - ``gauge-gap``: not asked for more than 2 s.  From 5 s on they are filled with the power at their end: after a
+      pause that is idle, after a block that let nobody tick it is the work.  A trapezoid would take half of both.
     - ``suspended``: the machine slept in between; only waking seconds are counted.
     """
 
@@ -285,6 +314,10 @@ class GaugeIntegrator:
         self._suspend_s = suspended_s()
         self._total_j = 0.0
         self._fault: str | None = None
+        self._looks, self._swing_w = 0, 0.0
+        self.wander_j2 = 0.0
+        """The variance of what trapezoids between the looks may have missed so far, in J²: looks at a power that
+        wanders without order err by the time between them times its deviation, which shows from look to look."""
 
     def energy_j(self) -> float:
         """Joules since the gauge was opened."""
@@ -298,8 +331,9 @@ class GaugeIntegrator:
         now_s = self._clock()
         suspend_s = self._suspended_s()
         self._total_j = max(self._total_j, self._sum_j(power_w, now_s))
-        if now_s - self._seen_s > PAUSE_S:
+        if now_s - self._seen_s > GAP_S:
             self._doubt("gauge-gap", now_s)
+        self.wander_j2 += self._missed_j2(power_w, now_s)
         if suspend_s - self._suspend_s > SUSPEND_S:
             self._doubt("suspended", now_s)
         in_doubt = fault or self._fault  # a held power stands at one end of this trapezoid
@@ -312,7 +346,15 @@ class GaugeIntegrator:
     def watch(self) -> float:
         """Look at the gauge; the seconds until it wants the next look."""
         self.energy_j()
-        return LOOK_S
+        self._looks += 1
+        return LOOK_S * (0.5 + self._looks * GOLDEN % 1.0)
+
+    def _missed_j2(self, power_w: float, now_s: float) -> float:
+        swing_w, seconds = abs(power_w - self._power_w), now_s - self._seen_s
+        self._swing_w = max(swing_w, FORGET * self._swing_w)
+        if seconds > 2.0 * LOOK_S:  # nobody looked: it may have swung as it did lately
+            swing_w = self._swing_w
+        return (swing_w * seconds) ** 2 / 2.0
 
     def _sum_j(self, power_w: float, now_s: float) -> float:
         """Joules up to now, where the gauge shows `power_w`."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from jupyter_carbon.model import Component, Domain, Interval
 from jupyter_carbon.power.counter import FaultLog
-from jupyter_carbon.power.cpu_curve import CURVE_SPREAD, LoadLooks
 from jupyter_carbon.power.host import Host
+
+if TYPE_CHECKING:
+    from jupyter_carbon.power.cpu_curve import LoadLooks
 
 IDLE_OF_TDP = 0.15
 """Idle power over TDP; 0.05 to 0.30 in general, 0.08 and 0.24 on the two parts of CodeCarbon's CPU load profiles."""
@@ -53,8 +55,12 @@ class CpuModel:
         device, curve = "package-0", host.curve
         idle_w, max_w = IDLE_OF_TDP * host.tdp_w, FULL_OF_TDP * host.tdp_w
         spread = SHAPE if host.tdp_known else SHAPE * host.tdp_spread
+        self._looks: LoadLooks | None = None
         if curve is not None:
+            from jupyter_carbon.power.cpu_curve import CURVE_SPREAD, LoadLooks  # noqa: PLC0415  (few are calibrated)
+
             idle_w, max_w, spread = curve.idle_w, curve.full_w, CURVE_SPREAD
+            self._looks = LoadLooks(host.root)
         self._domain = Domain(
             component="cpu",
             device=device,
@@ -69,7 +75,6 @@ class CpuModel:
         self.power_limit_w: Mapping[str, float] = {device: max(max_w, host.tdp_w)}
         self._idle_w, self._j_per_cpu_s = idle_w, (max_w - idle_w) / host.logical_cpus
         self._curve, self._cpus = curve, host.logical_cpus
-        self._looks = LoadLooks(host.root) if curve is not None else None
         self._next_look_s = clock() + LOOK_S
         if curve is not None:  # until the first look: one full thread, the usual notebook
             self._j_per_cpu_s = curve.j_per_cpu_s(1.0 / self._cpus, 1.0, self._cpus)

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jupyter_carbon import tables
 from jupyter_carbon.model import ONE, Interval, Quality, WallModel
-from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.value import replace, value
+
+if TYPE_CHECKING:
+    from jupyter_carbon.power.cpu_curve import CpuCurve
 
 Chassis = Literal["laptop", "desktop", "server", "vm", "unknown"]
 

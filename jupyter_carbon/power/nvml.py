@@ -20,6 +20,7 @@ from jupyter_carbon.power.counter import (
     MeanGauge,
     Seconds,
     WrappingCounter,
+    suspended_s,
 )
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.present import nvidia_library
@@ -70,8 +71,8 @@ class Nvml:
     name: ClassVar[str] = "nvml"
     components: ClassVar[tuple[Component, ...]] = ("gpu",)
 
-    def __init__(self, nvml: ModuleType, host: Host, clock: Seconds) -> None:
-        self._nvml, self._clock = nvml, clock
+    def __init__(self, nvml: ModuleType, host: Host, clock: Seconds, suspended_s: Seconds) -> None:
+        self._nvml, self._clock, self._suspended_s = nvml, clock, suspended_s
         self.faults = FaultLog()
         self.refused: dict[str, str] = {}
         """Devices that cannot be metered, and why."""
@@ -92,7 +93,7 @@ class Nvml:
                 self.faults.note(domain.device, "device-order", NEVER, FOR_EVER)
 
     @classmethod
-    def open(cls, host: Host, clock: Seconds = time.monotonic) -> Nvml:
+    def open(cls, host: Host, *, clock: Seconds = time.monotonic, suspended_s: Seconds = suspended_s) -> Nvml:
         """Start NVML and look at every device once."""
         nvidia_library()
         try:
@@ -105,7 +106,7 @@ class Nvml:
         except pynvml.NVMLError as err:
             raise SourceUnavailable(f"NVML does not start: {err}", CHECK_DRIVER) from err
         try:
-            source = cls(pynvml, host, clock)
+            source = cls(pynvml, host, clock, suspended_s)
         except pynvml.NVMLError as err:
             pynvml.nvmlShutdown()
             raise SourceUnavailable(f"NVML does not list its devices: {err}", CHECK_DRIVER) from err
@@ -158,6 +159,15 @@ class Nvml:
     def edge_s(self) -> Mapping[str, float]:
         """By device, how well the moment is known at which its counter moved last; at the worst its step."""
         return {part.domain.device: card.meter.edge_s() for card in self._cards for part in card.parts}
+
+    def wander_j2(self) -> Mapping[str, float]:
+        """By device, the variance of what the looks at a gauge have missed so far, in J²; counters miss nothing."""
+        return {
+            part.domain.device: card.meter.wander_j2() * part.share**2
+            for card in self._cards
+            if card.meter.wander_j2 is not None
+            for part in card.parts
+        }
 
     def close(self) -> None:
         """Let NVML go."""
@@ -234,8 +244,10 @@ class Nvml:
             device=device,
             faults=self.faults,
             step_s=COUNTER_STEP_S,
+            rests=power.asleep,
             errors=(self._nvml.NVMLError,),
             clock=self._clock,
+            suspended_s=self._suspended_s,
         )
         steps = SteppedCounter(counter, step_s=COUNTER_STEP_S, clock=self._clock)
         return _Meter(steps.energy_j, steps.watch, steps.edge_s, "nvml-energy", COUNTER_STEP_S, SENSOR)
@@ -254,9 +266,12 @@ class Nvml:
             faults=self.faults,
             errors=(self._nvml.NVMLError,),
             clock=self._clock,
+            suspended_s=self._suspended_s,
         )
         spread = SENSOR * SAMPLED if instant else SENSOR
-        return _Meter(gauge.energy_j, gauge.watch, lambda: LOOK_S, "nvml-power", LOOK_S, spread)
+        return _Meter(
+            gauge.energy_j, gauge.watch, lambda: LOOK_S, "nvml-power", LOOK_S, spread, lambda: gauge.wander_j2
+        )
 
     def _instances(self, handle: Any, card: _Part) -> tuple[_Part, ...]:
         """The MIG instances of a card that this process may see; none where MIG is off."""
@@ -373,6 +388,7 @@ class _Meter:
     source: str
     step_s: float
     spread: Interval
+    wander_j2: Callable[[], float] | None = None
 
 
 @value

@@ -366,7 +366,7 @@ def _meter(
                 device=plan.device,
                 faults=faults,
                 step_s=STEP_S,
-                rests=False,
+                rests=lambda: False,
                 clock=clock,
                 suspended_s=suspended_s,
             )

@@ -19,7 +19,7 @@ SEEK_FOR = 2.5
 """Steps after which a counter that has not moved is left alone for a while: its device sleeps."""
 REST_S, LONGEST_REST_S = 1.0, 60.0
 """How long it is left alone, and how long at most, while it goes on not to move."""
-KEEP_S = 1.0
+KEEP_S = 0.15
 """How often the moves are looked at again once they are known: clocks drift apart."""
 FIRST_DRIFT = 0.15
 """How well the distance of two moves is known at first, at least; then others farther away tell it better."""
@@ -28,8 +28,10 @@ LEAST_DRIFT = 1e-5
 FOUND = 0.25
 """Two looks at most this part of a step apart have seen a move between them."""
 REGULAR = 0.1
-"""Power is not the same from one step to the next, and the moves themselves are not quite regular: their moment is
-never believed to be known better than to this part of a step (assumed)."""
+"""Moves are not quite regular: their moment is never believed to be known better than to this part of a step
+(assumed)."""
+LATE = 1.2
+"""A counter that has not moved for so many steps may have stopped."""
 
 
 class SteppedCounter:
@@ -47,6 +49,8 @@ class SteppedCounter:
         self._drift = 0.0
         self._mark: _Move | None = None  # an earlier one, and the mean power since then
         self._power_w = 0.0
+        self._unsteady = 1.0  # how far the mean power of a step is from that of the one before, as a part of it
+        self._changed_s, self._drops = self._seen_s, 0
         self._next_look_s = self._seen_s
         self._sought: tuple[float, float] | None = None  # since when a move is sought, and what was counted then
         self._rest_s = REST_S
@@ -56,8 +60,13 @@ class SteppedCounter:
         return self._look(self._clock())
 
     def edge_s(self) -> float:
-        """How well the moment of the last move is known now, as the width of a range."""
-        return min(self._step_s, 2.0 * self._doubt_s(self._clock()) + REGULAR * (self._period_s or self._step_s))
+        """How well the moment of the last move is known now, as the width of a range; where power changes from step to
+        step, what has been used since then is not known even where that moment is."""
+        now_s, period_s = self._clock(), self._period_s or self._step_s
+        still_s = now_s - self._changed_s
+        if still_s > LATE * self._step_s:
+            return 2.0 * min(still_s, 2.0 * self._step_s)  # it errs to one side
+        return min(self._step_s, 2.0 * self._doubt_s(now_s) + (REGULAR + self._unsteady) * period_s)
 
     def watch(self) -> float:
         """Look for a move, if it is time; the seconds until this wants to be called again."""
@@ -85,6 +94,9 @@ class SteppedCounter:
 
     def _look(self, now_s: float) -> float:
         count_j = self._counter.energy_j()
+        if self._counter.drops != self._drops:  # a reset, a sleep: what was known of its moves was of another life
+            self._drops = self._counter.drops
+            self._move = self._mark = self._period_s = None
         if self._counter.guessing:  # it counts nothing, so nothing moves
             self._mark = None
         elif count_j != self._seen_j:
@@ -93,6 +105,8 @@ class SteppedCounter:
                 self._saw(_Move(now_s - between_s / 2, count_j, between_s / 2))
             elif self._period_s is None:
                 self._move = None  # the next to be seen is not the one after it
+        if count_j != self._seen_j:
+            self._changed_s = now_s
         told_j = count_j + self._since_move_j(now_s, count_j)
         self._seen_j, self._seen_s = count_j, now_s
         if told_j > self._said_j:
@@ -117,8 +131,14 @@ class SteppedCounter:
             self._mark = _Move(now_s - since_s, count_j, doubt_s)
         elif now_s - since_s - self._mark.t_s >= 1.5 * period_s:
             moved = _Move(now_s - since_s, count_j, doubt_s)
-            self._power_w, self._mark = moved.mean_w_since(self._mark), moved
+            self._learn(moved.mean_w_since(self._mark), moved)
         return self._power_w * since_s
+
+    def _learn(self, power_w: float, move: _Move) -> None:
+        """Take this for the mean power up to `move`."""
+        most_w = max(power_w, self._power_w)
+        self._unsteady = abs(power_w - self._power_w) / most_w if most_w > 0.0 else 1.0
+        self._power_w, self._mark = power_w, move
 
     def _doubt_s(self, now_s: float) -> float:
         """How far off the last move may be."""
@@ -135,7 +155,7 @@ class SteppedCounter:
         if self._period_s is None:
             if both_s <= FIRST_DRIFT * apart_s:  # the very next move: no look has missed one
                 self._period_s, self._drift = apart_s, both_s / apart_s
-                self._power_w, self._mark = move.mean_w_since(earlier), move
+                self._learn(move.mean_w_since(earlier), move)
             return
         count, doubt_s = round(apart_s / self._period_s), self._drift * apart_s + both_s
         if count < 1 or doubt_s > self._period_s / 3:

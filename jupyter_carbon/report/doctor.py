@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jupyter_carbon.calibration.store import Calibration
+from jupyter_carbon.calibration.store import NOTHING, Calibration
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import Context, LedgerError
 from jupyter_carbon.power import PowerSource, Refusal
@@ -75,10 +75,11 @@ def _unwritable(path: Path) -> str | None:
     return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
 
 
-def of_calibration(calibration: Calibration, context: Context, host: Host) -> Finding:
+def of_calibration(calibration: Calibration | None, context: Context, host: Host) -> Finding:
     """What was measured on this machine to replace a table's figure, and when."""
     if host.is_slice:
         return Finding("calibration", "note", "none, and none can be: plug and processor are the host machine's")
+    calibration = calibration or NOTHING
     told, doubt = [], None
     fit = calibration.wall
     if fit is not None:
@@ -91,6 +92,9 @@ def of_calibration(calibration: Calibration, context: Context, host: Host) -> Fi
     if calibration.cpu is not None:
         curve = calibration.cpu
         told.append(f"the processor on {curve.at}: {curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load")
+    if calibration.idle_w:
+        at_rest = ", ".join(f"{device} {watts:.3g} W" for device, watts in sorted(calibration.idle_w.items()))
+        told.append(f"at rest on {calibration.idle_at}: {at_rest}")
     if not told:
         return Finding(
             "calibration",

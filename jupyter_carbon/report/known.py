@@ -35,7 +35,8 @@ def _period(intensity: CarbonIntensity) -> str:
     start, end = intensity.start, intensity.end
     if start is None or end is None:
         return f"{intensity.year or intensity.status}"
-    hours = f"{start[11:16]} – {end[11:16]} UTC"
+    days = ("", "") if start[:10] == end[:10] else (f"{start[:10]} ", f"{end[:10]} ")
+    hours = f"{days[0]}{start[11:16]} – {days[1]}{end[11:16]} UTC"
     if intensity.status == "yearly":
         return f"an average {hours} of this month in {intensity.year}"
     return f"{intensity.status}, {hours}"

@@ -37,6 +37,7 @@ export class Link implements IDisposable {
     private readonly fed: (snapshot: Snapshot) => void
   ) {
     kernel.iopubMessage.connect(this.onMessage, this);
+    kernel.anyMessage.connect(this.onAnyMessage, this);
     kernel.statusChanged.connect(this.onStatus, this);
     kernel.connectionStatusChanged.connect(this.onStatus, this);
     this.onStatus();
@@ -252,25 +253,40 @@ export class Link implements IDisposable {
     }
   }
 
+  /**
+   * A cell leaves for the kernel. A call that holds Python's lock from its first moment does not let the kernel's own
+   * "busy" out, so the panel counts from here.
+   */
+  private onAnyMessage(_: Kernel.IKernelConnection, { msg, direction }: Kernel.IAnyMessageArgs): void {
+    if (direction === 'send' && msg.header.msg_type === 'execute_request' && this.kernel.status === 'idle') {
+      this.dispatchStatus(true);
+    }
+  }
+
   private onStatus(): void {
-    const { status, connectionStatus, id: kernel_id } = this.kernel;
+    const { status, id: kernel_id } = this.kernel;
     if (status === 'restarting' || status === 'autorestarting') {
       this.said = '';
       this.store.dispatch({ type: 'restarted', kernel_id, now_ms: Date.now() });
     }
-    this.store.dispatch({
-      type: 'status',
-      kernel_id,
-      busy: status === 'busy' || status === 'unknown',
-      connected: connectionStatus === 'connected' || status === 'restarting' || status === 'autorestarting',
-      dead: status === 'dead',
-      now_ms: Date.now()
-    });
+    this.dispatchStatus(status === 'busy' || status === 'unknown');
     if (status === 'idle') {
       this.settle();
     } else {
       window.clearTimeout(this.timer);
     }
+  }
+
+  private dispatchStatus(busy: boolean): void {
+    const { status, connectionStatus, id: kernel_id } = this.kernel;
+    this.store.dispatch({
+      type: 'status',
+      kernel_id,
+      busy,
+      connected: connectionStatus === 'connected' || status === 'restarting' || status === 'autorestarting',
+      dead: status === 'dead',
+      now_ms: Date.now()
+    });
   }
 
   private state(): ReturnType<ReturnType<Store['get']>['kernels']['get']> {

@@ -5,6 +5,7 @@ import { Widget } from '@lumino/widgets';
 import { LEAF } from './view/header';
 import type { Context } from './view/block';
 import { button, h, icon, say } from './view/dom';
+import { UNKNOWN } from './view/format';
 import { powerNow, powerQuality } from './view/headline';
 import type { Store } from './view/store';
 import { kernelOf } from './view/store';
@@ -56,7 +57,7 @@ export class StatusItem extends Widget {
     }
     const { t, f } = this.words;
     const { totals } = snapshot;
-    const grams = f.gramsText(totals.operational_gco2e.likely, totals.quality ?? 'modelled', totals.exact);
+    const grams = totals.mixed ? UNKNOWN : f.gramsText(totals.operational_gco2e.likely, totals.quality ?? 'modelled', totals.exact);
     const watts = powerNow(snapshot);
     say(
       this.text,

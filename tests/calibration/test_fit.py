@@ -40,6 +40,21 @@ def test_two_points_far_apart_give_nearly_their_line_whatever_the_table_says():
         assert fit.factor * devices_w + fit.base_w == pytest.approx(1.22 * devices_w + 80.0, rel=0.02)
 
 
+@pytest.mark.parametrize(("factor", "base_w"), [(1.4, 50.0), (1.2, 150.0), (1.02, 15.0)])
+def test_a_machine_unlike_the_table_is_met_within_four_per_cent(factor, base_w):
+    points = on_a_line(factor, base_w, 12.0, 250.0)
+    fit = fit_wall(points, DESKTOP)
+    for point in points:
+        assert fit.factor * point.devices_w + fit.base_w == pytest.approx(point.wall_w, rel=0.04)
+
+
+def test_a_supply_as_bad_as_can_be_is_taken_and_its_residual_tells():
+    fit = fit_wall(on_a_line(1.9, 50.0, 12.0, 250.0), DESKTOP)
+    assert 1.5 < fit.factor < 1.9
+    assert fit.residual > 0.05
+    assert wall_model(fit, kind="desktop", at="a day").spread.high > OTHER_WORK.high
+
+
 def test_two_close_points_tell_the_level_and_leave_the_slope_to_the_table():
     # 100 and 112 W, the second read 3 % high: a line through both would have a slope of 1.58.
     fit = fit_wall([Point(100.0, 165.0), Point(112.0, 1.03 * 178.8)], DESKTOP)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
-from bench import BASE_W, CPUS, FACTOR, FULL_W, IDLE_W, Bench
+from desktop import BASE_W, CPUS, FACTOR, FULL_W, IDLE_W, Bench
 from scripted import serving
 
 from jupyter_carbon.calibration import known_load
 from jupyter_carbon.calibration.fit import CalibrationRefused
 from jupyter_carbon.calibration.plugs import named
-from jupyter_carbon.calibration.procedure import CPU_LOAD_S, CPU_REST_S, FRESH_S, LOAD_S, REST_S, SETTLE_S
+from jupyter_carbon.calibration.procedure import FRESH_S, LOAD_S, MINUTE_LOAD_S, MINUTE_REST_S, REST_S, SETTLE_S
 from jupyter_carbon.calibration.store import NOTHING, counted_by
 from jupyter_carbon.calibration.words import calibrate
 from jupyter_carbon.grid.providers import Request, Response
 from jupyter_carbon.grid.providers.http import fetch
+from jupyter_carbon.model import CarbonError, Domain
+from jupyter_carbon.power.counter import FaultLog
 
 AT_REST_W, AT_LOAD_W = FACTOR * IDLE_W + BASE_W, FACTOR * FULL_W + BASE_W  # 52 and 172 W
 
@@ -58,8 +61,8 @@ def test_two_typed_readings_make_a_calibration_that_is_stored_and_told(bench):
     ]  # fmt: skip
     assert (calibration.wall_at, calibration.source) == ("2026-11-22", "cpu:package-0:rapl")
     assert bench.told == [calibration]
-    assert said.startswith("wall = 1.177 x devices + 40.5 W")
-    assert said.endswith("from 2 readings, off by 1.4 W (1.3%).  Stored, and used from the next cell on.")
+    assert said.startswith("wall = 1.187 x devices + 40.3 W")
+    assert said.endswith("from 2 readings, off by 0.9 W (0.8%).  Stored, and used from the next cell on.")
 
 
 def test_each_word_says_the_next_one(bench):
@@ -123,7 +126,7 @@ def test_after_a_refused_pair_one_starts_again(bench):
 
 def test_a_guest_has_no_plug_of_its_own(tmp_path):
     guest = Bench(tmp_path, guest=True)
-    for word in ("rest", "load", "processor", "plug tasmota 192.0.2.1"):
+    for word in ("rest", "load", "devices", "plug tasmota 192.0.2.1"):
         assert "its host's" in refusal(lambda word=word: says(guest, word))
     assert guest.loads == []
 
@@ -207,46 +210,96 @@ def test_a_fit_serves_the_way_of_counting_that_it_was_made_with(tmp_path):
     assert ways == {"cpu:package-0:rapl", "cpu:package-0:cpu-model@22.5", "cpu:package-0:cpu-model@9.75"}
 
 
-# --- the processor's own minute ------------------------------------------------------------------------------------
+# --- the devices' own minute ---------------------------------------------------------------------------------------
 
 
-def test_a_minute_tells_the_processors_idle_and_full_power(bench):
-    said = says(bench, "processor")
-    curve = bench.store.load().cpu
-    assert (curve.idle_w, curve.full_w) == pytest.approx((IDLE_W, FULL_W))
-    assert curve.at == "2026-11-22"
-    assert said.startswith("10 W at rest, 110 W at full load.")
-    assert bench.clock.s - 1000.0 == pytest.approx(CPU_REST_S + SETTLE_S + CPU_LOAD_S)
-
-
-def test_the_processors_minute_leaves_the_walls_calibration(bench):
-    says(bench, "rest", f"{AT_REST_W}", "load", f"{AT_LOAD_W}", "processor")
+def test_a_minute_tells_the_devices_at_rest_and_the_processor_at_full_load(bench):
+    said = says(bench, "devices")
     stored = bench.store.load()
-    assert stored.wall is not None
-    assert stored.cpu is not None
-    assert says(bench, "").startswith("Calibrated on 2026-11-22: wall = 1.1")
-    assert "Processor, 2026-11-22: 10 W at rest, 110 W at full load." in says(bench, "")
+    assert (stored.cpu.idle_w, stored.cpu.full_w) == pytest.approx((IDLE_W, FULL_W))
+    assert stored.idle_w == pytest.approx({"package-0": IDLE_W})
+    assert stored.cpu.at == stored.idle_at == "2026-11-22"
+    assert said == (
+        "At rest: package-0 10 W; the processor at full load: 110 W.  Stored, and used in sessions that begin from now "
+        "on."
+    )
+    assert bench.clock.s - 1000.0 == pytest.approx(MINUTE_REST_S + SETTLE_S + MINUTE_LOAD_S)
 
 
-def test_a_model_is_not_taken_for_a_measurement(tmp_path):
+def test_the_devices_minute_leaves_the_walls_calibration(bench):
+    says(bench, "rest", f"{AT_REST_W}", "load", f"{AT_LOAD_W}", "devices")
+    assert bench.store.load().wall is not None
+    assert says(bench, "").splitlines()[:3] == [
+        "Calibrated on 2026-11-22: wall = 1.187 x devices + 40.3 W, off by 0.9 W (0.8%).",
+        "Processor, 2026-11-22: 10 W at rest, 110 W at full load.",
+        "At rest, 2026-11-22: package-0 10 W.",
+    ]
+
+
+class Card:
+    """A GPU of 25 W at rest whose counter and whose work a test sets."""
+
+    name = "test"
+    components = ("gpu",)
+    domains = (Domain("gpu", "gpu0", "test", "measured", 0.001, 0.1),)
+    idle_w: ClassVar = {"gpu0": 44.0}
+    power_limit_w: ClassVar = {"gpu0": 400.0}
+    allotted = ()
+
+    def __init__(self, clock, *, all_s=lambda seconds: 0.0) -> None:
+        self.clock, self.all_s, self.faults = clock, all_s, FaultLog()
+
+    def energy_j(self):
+        return {self.domains[0]: 25.0 * (self.clock() - 1000.0)}
+
+    def busy_s(self, pids):
+        return {"gpu0": (0.0, self.all_s(self.clock() - 1000.0))}
+
+    def presence(self, pids):
+        return {"gpu0": "empty"}
+
+    def close(self):
+        pass
+
+
+def test_a_gpu_at_rest_is_stored_beside_a_processor_that_has_no_counter(tmp_path):
     bench = Bench(tmp_path, counted=False)
-    assert "%carbon doctor" in refusal(lambda: says(bench, "processor"))
+    bench.meter.add_gpus(Card(bench.clock))
+    said = says(bench, "devices")
+    assert (bench.store.load().idle_w, bench.store.load().cpu) == (pytest.approx({"gpu0": 25.0}), None)
+    assert said.startswith("At rest: gpu0 25 W.  Stored")
+    assert bench.loads == []  # the processor has nothing to tell
+
+
+def test_a_gpu_that_somebody_computes_on_is_not_at_rest(bench):
+    bench.meter.add_gpus(Card(bench.clock, all_s=lambda seconds: 0.3 * seconds))
+    tick = bench.sleep
+    bench.sleep = lambda seconds: (tick(seconds), bench.meter.tick())
+    bench.calibrator = bench.a_calibrator()
+    says(bench, "devices")
+    assert bench.store.load().idle_w == pytest.approx({"package-0": IDLE_W})
+
+
+def test_where_nothing_has_a_counter_there_is_nothing_to_learn(tmp_path):
+    bench = Bench(tmp_path, counted=False)
+    assert "%carbon doctor" in refusal(lambda: says(bench, "devices"))
     assert bench.loads == []
 
 
 def test_a_processor_that_others_use_is_refused(bench):
     bench.busy_cpus = 1.0
-    assert "25% of the CPUs were busy" in refusal(lambda: says(bench, "processor"))
+    assert "25% of the CPUs were busy" in refusal(lambda: says(bench, "devices"))
+    assert bench.store.load() == NOTHING
 
 
 def test_a_processor_that_cannot_be_loaded_is_refused(bench):
     bench.can_load = 2.0
-    assert "only 50% of the CPUs" in refusal(lambda: says(bench, "processor"))
+    assert "only 50% of the CPUs" in refusal(lambda: says(bench, "devices"))
 
 
 def test_a_counter_that_does_not_follow_the_load_is_refused(bench):
     bench.follows = False
-    assert "does not follow the load" in refusal(lambda: says(bench, "processor"))
+    assert "does not follow the load" in refusal(lambda: says(bench, "devices"))
     assert bench.store.load() == NOTHING
 
 
@@ -285,3 +338,8 @@ def test_the_load_ends_when_whoever_waits_is_interrupted():
     with pytest.raises(KeyboardInterrupt):
         known_load.busy(1, 30.0, interrupt)
     assert psutil.Process().children() == []
+
+
+def test_where_no_process_can_be_started_the_reason_is_said(tmp_path):
+    with pytest.raises(CarbonError, match=r"no load can be made: .*nowhere cannot be started"):
+        known_load.busy(1, 1.0, lambda: None, python=str(tmp_path / "nowhere"))

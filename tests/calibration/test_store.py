@@ -17,7 +17,10 @@ from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.host import Host
 
 FIT = WallFit(1.2, 40.0, 0.5, 0.005, (Point(10.0, 52.0), Point(110.0, 172.0)))
-KNOWN = Calibration(FIT, "2026-11-22", "cpu:package-0:rapl", CpuCurve(10.0, 110.0, "2026-11-21"))
+CURVE = CpuCurve(10.0, 110.0, "2026-11-21")
+KNOWN = Calibration(
+    FIT, "2026-11-22", "cpu:package-0:rapl", CpuCurve(10.0, 110.0, "2026-11-21"), {"gpu0": 25.0}, "2026-11-21"
+)
 
 
 @pytest.fixture
@@ -62,7 +65,8 @@ def test_the_files_name_tells_nothing_about_the_machine(host):
     "text",
     [
         "", "{", "null", "[]", '{"format": 2}', '{"format": 1}', '{"format": 1, "wall": {}, "cpu": null}',
-        '{"format": 1, "wall": {"factor": "x"}, "wall_at": "", "source": "", "cpu": null}',
+        '{"format": 1, "wall": {"factor": "x"}, "wall_at": "", "source": "", "cpu": null, "idle_w": {}, "idle_at": ""}',
+        '{"format": 1, "wall": null, "wall_at": "", "source": "", "cpu": null, "idle_w": [], "idle_at": ""}',
     ],
 )  # fmt: skip
 def test_a_file_that_is_none_is_nothing_known(store, text):

@@ -161,6 +161,16 @@ def test_work_with_its_size_is_shared_out_over_each_row_s_gpus():
     assert planned["energy_kwh_p50"].tolist() == pytest.approx(expected)
 
 
+def test_a_plan_takes_workloads_told_as_mappings_and_marks_those_that_cannot_be():
+    told = {"kind": "llm-inference", "batch_size": 64, "parameters": 8e9}
+    works = (told, "llm-inference", {**told, "batch_size": -1}, None)
+    planned = plan([{"gpu": "H100", "workload": work} for work in works])
+    expected = [estimate("H100", workload=work).energy_kwh.likely for work in works[:2]]
+    assert planned["energy_kwh_p50"].iloc[:2].tolist() == pytest.approx(expected)
+    assert planned["error"].isna().tolist() == [True, True, False, True]
+    assert plan({"gpu": "H100", "workload": told})["energy_kwh_p50"].tolist() == pytest.approx(expected[:1])
+
+
 def test_a_list_of_mappings_is_a_table_and_an_unknown_field_of_a_product_is_refused():
     assert len(plan([{"gpu": "H100", "hours": 1}, {"gpu": "A100", "hours": 1}])) == 2
     with pytest.raises(ValueError, match="'gpus' is no field of a plan; it has: gpu, cpu"):

@@ -56,7 +56,7 @@ def test_no_start_is_any_hour_of_the_year_and_weeks_average_out():
     assert (day.low, day.likely, day.high) == pytest.approx((static.HOURS.low, 1.0, static.HOURS.high))
     assert year.high < 1.1
     assert averaging(24) == averaging(168) == 1.0
-    assert averaging(4 * 168) == 0.5
+    assert averaging(4 * 168) == 0.25  # of the square: half of the spread
 
 
 def test_a_grid_without_hours_says_so():

@@ -61,6 +61,7 @@ def test_what_was_counted_comes_back_to_the_last_bit(journal: Journal):
         elapsed_s=0.4,
         edge_s={"gpu0": 0.012},
         filled_s={"package-0": 1 / 9},
+        wander_j={"gpu0": 1 / 11},
     )
     assert all(getattr(full, field.name) for field in fields(Window)), "a field of Window that this test does not know"
     journal.context(a_context(domains=(PACKAGE, MEMORY, GPU)))

@@ -7,7 +7,7 @@ import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 HERE = str(Path(__file__).parent)
 sys.path.insert(0, HERE)  # for panel_states and panel_lab: pytest's importlib mode puts no folder of tests there
 
+from panel_lab import CHROMIUM, FAILED  # noqa: E402
 from panel_states import NAMES, STATES  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -31,21 +32,6 @@ THEME_OF = {
     "contrast": "theme-dark-high-contrast-extension",
 }
 NAME_OF = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
-
-CHROMIUM = {
-    "executable_path": "/usr/bin/chromium",
-    "headless": True,
-    "args": [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-    ],
-}
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Carbon</title>
 <link rel="stylesheet" href="/theme/{theme}/index.css"><link rel="stylesheet" href="/static/view.css">
@@ -84,6 +70,14 @@ const hang = name => {{
 }};
 Object.assign(window, {{ jc, fresh, hang }});
 </script></body></html>"""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 # Not for the whole session: a page that is being watched works on, and would be a neighbour to the meter's own tests.

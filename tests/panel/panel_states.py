@@ -162,6 +162,7 @@ def snapshot(**more: Any) -> dict[str, Any]:
             "repeat_runs": 8,
             "repeat_gco2e": 0.6,
             "exact": False,
+            "mixed": False,
             "settled_runs": 0,
         },
         "power_w": {"gpu": 112.0, "cpu": 54.1, "memory": 14.0, "rest": 22.0},
@@ -406,6 +407,7 @@ STATES: dict[str, list[Event]] = {
     "other-version": [tick(T0_MS), focus(), {"type": "other-version", "kernel_id": KERNEL, "version": 2}],
     "fresh": [focus(), feed(FRESH), {"type": "history-asked", "asked": "now"}],
     "metering": LIVE,
+    "beside": [*LIVE, feed(snapshot(seq=55, running={**RUNNING, "others": 2, "started_at": T0_MS / 1000 - 40}))],
     "idle": [focus(), feed(IDLE), cells(), told()],
     "paused": [focus(), feed({**IDLE, "metering": False}), cells(), told()],
     "reloaded": [focus(), feed(snapshot()), {"type": "history-asked", "asked": "later"}],
@@ -452,6 +454,7 @@ STATES: dict[str, list[Event]] = {
     ],
     "day-old": [*BRITISH, coming(), tick(T0_MS + 3_600_000)],
     "day-silent": [*BRITISH, {"type": "outlook-problem", "kernel_id": KERNEL, "problem": None}],
+    "mixed": [focus(), feed({**IDLE, "totals": totals(mixed=True), "equivalents": []}), cells(), told()],
     "method": [
         focus(),
         feed(MODELLED),

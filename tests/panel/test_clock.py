@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from grid_parts import TEN_S, slot
 from machine import Machine
+from panel_lab import Lab, serve
 from panel_states import (
     ABOUT,
     BRITAIN,
@@ -314,6 +315,13 @@ def test_a_broken_answer_is_refused(show, broken):
     assert show([]).evaluate("data => jc.parseAnswer(data)", {**outlook(), **broken}) is None
 
 
+def test_a_profile_s_curve_names_its_publisher_and_not_one_hour(session):
+    line = Timeline(resolve("GB"), static.intensity(resolve("GB")), profile(resolve("GB")))
+    answer = outlook_answer(outlook_of(line, TEN_S), session.context())
+    assert answer["day"]["source"].startswith("Electricity Maps 20")
+    assert "this hour" not in answer["day"]["source"]
+
+
 def test_best_now_says_so_on_the_wire(session):
     line = british(*((100 + i, "forecast") for i in range(48)))
     answer = outlook_answer(outlook_of(line, TEN_S), session.context())
@@ -385,6 +393,22 @@ def test_after_a_round_the_day_is_the_source_s(server, british_channel):
     assert len(server.asked) == 1
 
 
+def test_no_part_of_a_place_reaches_a_page(server, tmp_path):
+    regional = {"data": {"regionid": 13, "postcode": "EC1A", **now_and_coming((150, None), (160, None))}}
+    server.default = regional
+    ask_here = partial(fetch, deadline_s=0.5, hosts={gb.ROOT: server.origin})
+    session = Machine(tmp_path).session(region="GB", area="EC1A 1BB", fetch=ask_here)
+    assert session.wait_until_warm(10)
+    channel = Channel(session, lambda snapshot: None)
+    until(lambda: ask(channel)["now"]["status"] == "forecast")
+    assert "EC1A" in server.paths()[0]
+    assert "EC1A" not in json.dumps([ask(channel), channel.snapshot(), channel.answer(LOOK)])
+    session.close()
+
+
+LOOK = {"v": VERSION, "ask": "look", "looking": True, "notebook": None, "session_id": None, "since_run": 0}
+
+
 def test_a_place_that_nobody_named_is_asked_about_nowhere(server, tmp_path):
     session = Machine(tmp_path).session(region="", fetch=partial(fetch, deadline_s=0.5, hosts={gb.ROOT: server.origin}))
     assert session.wait_until_warm(10)
@@ -392,6 +416,23 @@ def test_a_place_that_nobody_named_is_asked_about_nowhere(server, tmp_path):
     assert (told["day"], told["asking"], told["now"]["start"]) == (None, False, None)
     assert not server.asked
     session.close()
+
+
+@pytest.mark.timeout(180)
+def test_a_real_lab_shows_the_day(browser, tmp_path, pictures):
+    """Germany has no source without a key: the hours are those of an average day, and nobody is asked."""
+    with serve(tmp_path / "lab") as served:
+        context = browser.new_context(viewport={"width": 1400, "height": 1400}, locale="en-GB", timezone_id="UTC")
+        lab = Lab(context.new_page(), served).open(served.notebook("day.ipynb", "1 + 1")).start()
+        lab.run(0)
+        lab.page.locator(".jc-dayline").wait_for()
+        assert "an average day of this month, no forecast" in words(lab.page, ".jc-known")
+        assert "usual for" in words(lab.page, ".jc-intensity dd")
+        assert words(lab.page, ".jc-yearly dd").startswith("3")  # some 330 g/kWh
+        lab.page.locator(DAY).scroll_into_view_if_needed()
+        lab.page.locator("#jupyter-carbon-panel").screenshot(path=pictures.folder / "day-in-lab.png")
+        assert lab.strangers == []
+        context.close()
 
 
 def until(done: Callable[[], object], patience_s: float = 10.0) -> None:

@@ -282,6 +282,18 @@ def test_an_older_run_that_is_told_anew_leaves_the_last_one_as_it_is(live):
     assert live.snapshot(now())["totals"]["exact"] is False
 
 
+def test_two_kinds_of_intensity_have_no_sum_in_the_total_and_none_in_a_row(live):
+    direct = replace(FRANCE, basis="direct")
+    live.ended(run_of(0.001))
+    assert live.snapshot(now())["totals"]["mixed"] is False
+    live.ended(replace(run_of(0.002), intensity=direct))
+    assert live.snapshot(now())["totals"]["mixed"] is True
+    assert [(row["key"], row["cell_id"], row["runs"]) for row in live.cells_since(0)] == [
+        ("c1", "c1", 1),
+        ("c1 direct average", "c1", 1),
+    ]
+
+
 NASTY = st.text(st.characters(codec="utf-8"), max_size=200) | st.sampled_from(
     ["\x00" * 5000, "𝕏" * 5000, '"<b>&' * 2000, "\\" * 9999]
 )

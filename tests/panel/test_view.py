@@ -54,6 +54,7 @@ SAYS = {
     "other-version": "another version of the protocol (2)",
     "fresh": "No cell has run yet",
     "metering": "metering",
+    "beside": "+2",
     "idle": "idle",
     "paused": "paused",
     "reloaded": "2 more cells are listed when the running cell has ended.",
@@ -69,6 +70,7 @@ SAYS = {
     "within-budget": "41% of 100 g this month",
     "adrift": "<b>bold</b>",
     "method": "SUBSYSTEM",
+    "mixed": "Not summed: these cells have intensities of different kinds",
     "day-worth": "Cleanest hour: tomorrow 04:00 – 05:00",
     "day-not-worth": "Not worth waiting: the cleanest hour would be tomorrow 04:00 – 05:00",
     "day-now": "Start now: no later hour is cleaner.",
@@ -305,6 +307,11 @@ def test_cells_are_ranked_by_energy_with_the_running_one_on_top(show):
         "import pandas as pd",
     ]
     assert words(page, ".jc-live .jc-elapsed") == "00:41"
+
+
+def test_cells_that_run_side_by_side_are_counted_in_words(show):
+    page = show(STATES["beside"])
+    assert page.locator(".jc-live .jc-runs").get_attribute("aria-label") == "and 2 more cells beside it"
 
 
 def test_cells_can_be_ranked_by_runs_and_by_time(show):

@@ -144,7 +144,10 @@ def test_a_strangers_database_is_said(tmp_path):
 # --- what is calibrated, and the clock -----------------------------------------------------------------------------
 
 FIT = WallFit(1.2, 40.0, 1.5, 0.01, (Point(10.0, 52.0), Point(110.0, 172.0)))
-CALIBRATED = Calibration(FIT, "2026-11-22", "cpu:package-0:rapl", CpuCurve(10.0, 110.0, "2026-11-21"))
+CURVE = CpuCurve(10.0, 110.0, "2026-11-21")
+CALIBRATED = Calibration(
+    FIT, "2026-11-22", "cpu:package-0:rapl", CpuCurve(10.0, 110.0, "2026-11-21"), {"gpu0": 25.0}, "2026-11-21"
+)
 
 
 def test_without_a_calibration_the_way_to_one_is_the_remedy(machine):
@@ -159,7 +162,7 @@ def test_what_is_calibrated_is_told_with_its_day_and_how_far_off_it_was(machine)
     assert (told.health, told.text) == (
         "good",
         "to the wall on 2026-11-22 with 2 readings, off by 1.5 W (1.0%); the processor on 2026-11-21: 10 W at rest, "
-        "110 W at full load",
+        "110 W at full load; at rest on 2026-11-21: gpu0 25 W",
     )
 
 

@@ -225,7 +225,8 @@ function line(context: Context, row: Row, largest: number, exact: boolean): HTML
 }
 
 function others({ t }: Context, count: number): HTMLElement | null {
-  return count === 0 ? null : h('span', { class: 'jc-runs', title: t._n('and one more cell beside it', 'and %1 more cells beside it', count) }, `+${count}`);
+  const words = t._n('and one more cell beside it', 'and %1 more cells beside it', count);
+  return count === 0 ? null : h('span', { class: 'jc-runs', role: 'img', 'aria-label': words, title: words }, `+${count}`);
 }
 
 function statusWord({ t }: Context, status: Cell['last']['status']): string {

@@ -2,7 +2,7 @@
 
 import type { Block, Context } from './block';
 import { h, say, set, show, svg } from './dom';
-import { basisWord, timeWord } from './facts';
+import { basisWord, courseWord, timeWord } from './facts';
 import { fold } from './fold';
 import { outlookDue } from './outlook';
 import { ceiling } from './power';
@@ -166,7 +166,7 @@ export function comingDay(context: Context): Block {
     const age_ms = Math.max(0, state.now_ms - received_ms);
     const source = answer.day ?? answer.now;
     const words = [
-      answer.day === null ? timeWord(context, answer.now) : dayWord(answer.day),
+      answer.day === null ? timeWord(context, answer.now) : courseWord(context, answer.day.status),
       basisWord(context, source),
       source.source,
       ...(age_ms > OLD_MS ? [t.__('as of %1', f.time(answer.as_of))] : [])
@@ -181,8 +181,6 @@ export function comingDay(context: Context): Block {
   };
 
   const noAnswer = (problem: string): string => (problem === '' ? t.__('The kernel did not answer.') : t.__('Not known: %1', problem));
-  const dayWord = ({ status }: Day): string =>
-    ({ actual: t.__('live'), estimated: t.__('live, estimated'), forecast: t.__('forecast'), yearly: t.__('an average day of this month, no forecast') })[status];
 
   const draw = (answer: OutlookAnswer): void => {
     const { now, marginal: more } = answer;

@@ -33,6 +33,16 @@ export function timeWord({ t, f }: Context, { status, year, start, end }: Grid):
   }[status];
 }
 
+/** How coming hours are known. */
+export function courseWord({ t }: Context, status: Grid['status']): string {
+  return {
+    actual: t.__('live'),
+    estimated: t.__('live, estimated'),
+    forecast: t.__('forecast'),
+    yearly: t.__('an average day of this month, no forecast')
+  }[status];
+}
+
 export function facts(context: Context): Block {
   const { t, f } = context;
   const grid = line('jc-intensity', t.__('Grid'));

@@ -145,6 +145,7 @@ const snapshot = object({
     repeat_runs: num,
     repeat_gco2e: num,
     exact: flag,
+    mixed: flag,
     settled_runs: num
   }),
   power_w: byPart(num),

@@ -18,7 +18,8 @@ export type Link =
 /** What a session had cost when its kernel ended. */
 export interface Former {
   readonly session_id: string;
-  readonly gco2e: Range;
+  /** Null: no sum, as its cells' intensities were of different kinds. */
+  readonly gco2e: Range | null;
   readonly energy_kwh: number;
   readonly quality: Quality | null;
   readonly exact: boolean;
@@ -309,7 +310,7 @@ function formerOf(kernel: Kernel, now_ms: number): Former | null {
   const { operational_gco2e, facility_energy_kwh, quality } = snapshot.totals;
   return {
     session_id: snapshot.session_id,
-    gco2e: operational_gco2e,
+    gco2e: snapshot.totals.mixed ? null : operational_gco2e,
     energy_kwh: facility_energy_kwh.likely,
     quality,
     exact: snapshot.totals.exact,

@@ -19,6 +19,8 @@
  *   FAKE_NVML_STEP_S         the energy counter moves this often (0.1, like many cards; 0 = always)
  *   FAKE_NVML_BASE_J         what the counter holds at T0 (1000)
  *   FAKE_NVML_RESET_AT_S     the counter starts again from 0 here (never)
+ *   FAKE_NVML_FREEZE         "from_s:to_s": the counter stands still, and then shows what was used meanwhile (never)
+ *   FAKE_NVML_JUMP           "at_s:joules": from then on it shows so much more, or less (never)
  *   FAKE_NVML_NO_COUNTER     1 = the card has no energy counter
  *   FAKE_NVML_NO_POWER       1 = the card has no power gauge (many vGPUs)
  *   FAKE_NVML_NO_UTILISATION 1 = the driver does not tell utilisation by process
@@ -61,7 +63,7 @@ struct Device {
   Line lines[MAX_LINES];
   int n_lines;
   double period_s, period_j;
-  double step_s, base_j, reset_at_s, gauge_mean_s, limit_w, sample_s;
+  double step_s, base_j, reset_at_s, freeze_s, thaw_s, jump_at_s, jump_j, gauge_mean_s, limit_w, sample_s;
   int no_counter, no_power, no_utilisation, capability_major, capability_minor;
   Process processes[MAX_PROCESSES];
   int n_processes;
@@ -173,6 +175,9 @@ static int read_card(Device *card, int i) {
   card->step_s = number("STEP_S", i, 0.1);
   card->base_j = number("BASE_J", i, 1000);
   card->reset_at_s = number("RESET_AT_S", i, INFINITY);
+  card->freeze_s = card->thaw_s = card->jump_at_s = INFINITY;
+  sscanf(option("FREEZE", i, ""), "%lf:%lf", &card->freeze_s, &card->thaw_s);
+  sscanf(option("JUMP", i, ""), "%lf:%lf", &card->jump_at_s, &card->jump_j);
   card->gauge_mean_s = number("GAUGE_MEAN_S", i, 0);
   card->limit_w = number("LIMIT_W", i, 300);
   card->sample_s = number("SAMPLE_S", i, 0.2);
@@ -442,9 +447,11 @@ int nvmlDeviceGetTotalEnergyConsumption(Device *device, unsigned long long *mj) 
   if (device->no_counter) return NOT_SUPPORTED;
   double t_s = now_s();
   if (device->step_s > 0) t_s = floor(t_s / device->step_s + 1e-9) * device->step_s;
+  if (device->freeze_s <= t_s && t_s < device->thaw_s) t_s = device->freeze_s;
   double j = device->base_j + energy_j(device, t_s);
   if (t_s >= device->reset_at_s) j = energy_j(device, t_s) - energy_j(device, device->reset_at_s);
-  *mj = (unsigned long long)llround(j * 1000);
+  if (t_s >= device->jump_at_s) j += device->jump_j;
+  *mj = (unsigned long long)llround(fmax(0, j) * 1000);
   return OK;
 }
 
