@@ -81,7 +81,7 @@ class Kernel:
         tree = ProcessTree(own_cpu_s=lambda: self.own_s, reaped_s=lambda: 0.0)
         busy = MachineBusy(lambda: machine.busy_s, cpus=10**6, clock=lambda: machine.now_s, own_cpu=lambda: self.own_s)
         self.meter = Meter([self.sources], tree, busy, n_cpu=N_CPU, clock=lambda: machine.now_s)
-        self.context = context(*machine.joules, idle_share=1 / of, ram_share=1 / of)
+        self.context = context(*machine.joules, idle_share=1 / of, ram_share=1 / of, kernel_share=1 / of)
         self.open: list[Running] = []
         self.cells: list[Window] = []
         self.account = Account()
@@ -117,6 +117,7 @@ def context(*domains: Domain, **changes: object) -> Context:
         n_cpu=N_CPU,
         idle_share=1.0,
         ram_share=1.0,
+        kernel_share=1.0,
         idle_w=IDLE_W,
         power_limit_w={"package-0": 100.0, "gpu0": 300.0},
         gpus_allotted=(),
@@ -266,7 +267,7 @@ def test_work_on_a_card_that_looked_empty_is_somebodys_and_says_so(machine, kern
 def test_of_several_kernels_that_cannot_tell_none_takes_more_than_its_part():
     window = Window(10.0, {CARD: 1000.0}, 1.0, 1.0, gpu_presence={"gpu0": "unknown"})
     for kernels in (1, 2, 3, 5):
-        part_j = mine(window, context(CARD, ram_share=1 / kernels))
+        part_j = mine(window, context(CARD, kernel_share=1 / kernels))
         assert kernels * part_j <= 1000
     assert mine(window, context(CARD)) == pytest.approx(0.5 * 800)
 
