@@ -67,6 +67,12 @@ class Interval:
     likely: float
     high: float
 
+    def __init__(self, low: float, likely: float, high: float) -> None:
+        # A record takes some fifty of them, a tick that is shown a hundred: without the loop it is half the time.
+        _set_low(self, low)
+        _set_likely(self, likely)
+        _set_high(self, high)
+
     @classmethod
     def exact(cls, value: float) -> Interval:
         """A number that is known, or whose doubt is carried elsewhere."""
@@ -102,6 +108,8 @@ class Interval:
         """Sum of two numbers that err in the same direction (the same source, the same model): ends add."""
         return Interval(self.low + other.low, self.likely + other.likely, self.high + other.high)
 
+
+_set_low, _set_likely, _set_high = (vars(Interval)[end].__set__ for end in ("low", "likely", "high"))
 
 ZERO = Interval(0.0, 0.0, 0.0)
 ONE = Interval(1.0, 1.0, 1.0)
@@ -244,7 +252,8 @@ class Context:
     """What turns counted joules into a footprint, and stays the same over many cells.
 
     `idle_share` is the part of the machine's idle power (CPU, board) that is this kernel's by allotment, `ram_share`
-    the part of the memory counted, `idle_w` the tables' idle power by device (used until it is learned),
+    the part of the memory counted, `kernel_share` one of all kernels metered here (of a GPU that any of them may use),
+    `idle_w` the tables' idle power by device (used until it is learned),
     `gpus_allotted` the devices whose idle is ours, `power_limit_w` the most a device can draw.
     `embodied_gco2e_per_h` is already our share.
     """
@@ -253,6 +262,7 @@ class Context:
     n_cpu: int
     idle_share: float
     ram_share: float
+    kernel_share: float
     idle_w: Mapping[str, float]
     power_limit_w: Mapping[str, float]
     gpus_allotted: tuple[str, ...]

@@ -26,7 +26,6 @@ from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
-from jupyter_carbon.meter.device_sync import synchronise
 from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
@@ -343,6 +342,8 @@ class Session:
         if cell.running.began is None:
             flags += ("begun-late",)
         if self.gpus_found:
+            from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
+
             flags += synchronise(sys.modules)
             self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
@@ -640,9 +641,9 @@ class Session:
 
     def _look_around(self) -> None:
         """See who else meters this machine: idle power and memory are shared among all who do."""
-        others = self.books.others()
+        others = self.books.others(self.host.memory_group)
         if others is not None:
-            self.surroundings.share_with(*others)
+            self.surroundings.share_with(others.count, others.in_memory, inside_another=others.above)
         self._foresee()
 
     def _foresee(self) -> None:
@@ -691,6 +692,8 @@ class Session:
                     sources, refusals = detect(self.host, (name,))
                 self.refusals += refusals
                 for source in sources:
+                    import jupyter_carbon.meter.device_sync  # noqa: F401, PLC0415  (so that no cell's end has to)
+
                     self.meter.add_gpus(cast("GpuSource", source))
                     self.gpus_found = True
             if self.gpus_found:

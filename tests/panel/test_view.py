@@ -76,7 +76,7 @@ SAYS = {
     "day-now": "Start now: no later hour is cleaner.",
     "day-short": "Less than an hour ahead is known.",
     "day-usual": "an average day of this month, no forecast",
-    "day-marginal": "One more kWh now changes 395 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime)",
+    "day-marginal": "One more kWh now changes ≈ 400 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime)",
     "day-unknown": "Nothing tells one coming hour in Germany from another.",
     "day-guessed": "The place is a guess.",
     "day-old": "as of 14:13",
