@@ -432,7 +432,7 @@ def test_a_real_lab_shows_the_day(browser, tmp_path, pictures):
         assert "usual for" in words(lab.page, ".jc-intensity dd")
         assert words(lab.page, ".jc-yearly dd").startswith("3")  # some 330 g/kWh
         lab.page.locator(DAY).scroll_into_view_if_needed()
-        lab.page.locator("#jupyter-carbon-panel").screenshot(path=pictures.folder / "day-in-lab.png")
+        lab.page.locator("#jupyter-carbon-panel").screenshot(path=pictures / "day-in-lab.png")
         assert lab.strangers == []
         context.close()
 
