@@ -30,6 +30,7 @@ CONTEXT = Context(
     n_cpu=4,
     idle_share=0.5,
     ram_share=0.5,
+    kernel_share=0.5,
     idle_w={"package-0": 10.0},
     power_limit_w={"package-0": 100.0},
     gpus_allotted=(),

@@ -13,7 +13,7 @@ from jupyter_carbon.model import CarbonIntensity, CellRun, Context, LedgerError,
 
 if TYPE_CHECKING:
     from jupyter_carbon.ledger.book import Ledger
-    from jupyter_carbon.ledger.neighbours import Neighbours
+    from jupyter_carbon.ledger.neighbours import Neighbours, Sessions
 
 log = logging.getLogger("jupyter_carbon")
 
@@ -97,16 +97,15 @@ class Bookkeeper:
             except LedgerError as err:
                 self.warn(str(err))
 
-    def others(self) -> tuple[int, bool] | None:
-        """How many sessions meter this machine, and whether this one is a part of another; `None`: not looked at."""
+    def others(self, memory_group: str | None) -> Sessions | None:
+        """Who else meters this machine, and shares the memory of `memory_group`; `None`: not looked at."""
         if self._journal is None:
             return None
         if self._neighbours is None:
             from jupyter_carbon.ledger.neighbours import Neighbours  # noqa: PLC0415  (on the ticker's thread)
 
-            self._neighbours = Neighbours(self._journal.folder)
-        seen = self._neighbours.look(time.monotonic())
-        return seen.count, seen.above
+            self._neighbours = Neighbours(self._journal.folder, memory_group=memory_group)
+        return self._neighbours.look(time.monotonic())
 
     def hand_over(self, settle: Callable[[Ledger], None]) -> None:
         """Move finished runs from the journal into the ledger, then `settle` what is there."""

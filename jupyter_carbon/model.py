@@ -252,7 +252,8 @@ class Context:
     """What turns counted joules into a footprint, and stays the same over many cells.
 
     `idle_share` is the part of the machine's idle power (CPU, board) that is this kernel's by allotment, `ram_share`
-    the part of the memory counted, `idle_w` the tables' idle power by device (used until it is learned),
+    the part of the memory counted, `kernel_share` one of all kernels metered here (of a GPU that any of them may use),
+    `idle_w` the tables' idle power by device (used until it is learned),
     `gpus_allotted` the devices whose idle is ours, `power_limit_w` the most a device can draw.
     `embodied_gco2e_per_h` is already our share.
     """
@@ -261,6 +262,7 @@ class Context:
     n_cpu: int
     idle_share: float
     ram_share: float
+    kernel_share: float
     idle_w: Mapping[str, float]
     power_limit_w: Mapping[str, float]
     gpus_allotted: tuple[str, ...]

@@ -647,9 +647,9 @@ class Session:
     def _look_around(self) -> None:
         """See who else meters this machine: idle power and memory are shared among all who do."""
         self._next_look_s = time.monotonic() + LOOK_AROUND_S
-        others = self.books.others()
+        others = self.books.others(self.host.memory_group)
         if others is not None:
-            self.surroundings.share_with(*others)
+            self.surroundings.share_with(others.count, others.in_memory, inside_another=others.above)
         self._foresee()
 
     def _foresee(self) -> None:

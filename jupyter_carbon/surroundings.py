@@ -40,7 +40,8 @@ class Surroundings:
         self._found_host = Host.detect(root, environ)
         self.calibration = calibration(self._found_host)
         self.host = self._rated_host()
-        self._sessions_here, self._inside_another = 1, inside_another
+        self._sessions_here = self._sessions_in_memory = 1
+        self._inside_another = inside_another
         self._contexts: dict[str | None, Context] = {}
         self._making = threading.RLock()  # re-entrant: a signal may land on the thread that holds it
         self._refused_regions: dict[str, str] = {}
@@ -62,10 +63,12 @@ class Surroundings:
         """Sources, settings or neighbours have changed: the contexts are made anew, here, not on a cell's path."""
         self._contexts = {region: self._make(region) for region in tuple(self._contexts)}
 
-    def share_with(self, sessions_here: int, inside_another: bool) -> None:
-        """So many sessions meter this machine: idle power and memory are shared among all."""
-        if (sessions_here, inside_another) != (self._sessions_here, self._inside_another):
-            self._sessions_here, self._inside_another = sessions_here, inside_another
+    def share_with(self, sessions_here: int, sessions_in_memory: int, *, inside_another: bool) -> None:
+        """So many sessions meter this machine, and so many of them live off the memory that is allotted to us: idle
+        power is shared among all, memory among those."""
+        new = sessions_here, sessions_in_memory, inside_another
+        if new != (self._sessions_here, self._sessions_in_memory, self._inside_another):
+            self._sessions_here, self._sessions_in_memory, self._inside_another = new
             self.renew()
 
     def rate(self) -> bool:
@@ -127,18 +130,17 @@ class Surroundings:
         place, flags = self.place(region)
         host, sources = self.host, self._sources()
         pue, pue_source = self._pue(place)
-        embodied = static.embodied_gco2e_per_h(host.chassis)
-        part = machine_share(host)
-        of_server = "" if part is ONE else f", {part.likely:.1%} of a server for {host.logical_cpus} vCPUs (assumed)"
         water = static.water_l_per_kwh(place)
         idle_share = min(host.cpu_share, 1.0 / self._sessions_here)
         domains = tuple(domain for source in sources for domain in source.domains)
         idle_w = {device: w for source in sources for device, w in source.idle_w.items()}
+        embodied = self._embodied(idle_share)
         return Context(
             domains=domains,
             n_cpu=host.logical_cpus,
             idle_share=idle_share,
-            ram_share=1.0 / self._sessions_here,
+            ram_share=1.0 / self._sessions_in_memory,
+            kernel_share=1.0 / self._sessions_here,
             idle_w=idle_w,
             power_limit_w={device: w for source in sources for device, w in source.power_limit_w.items()},
             gpus_allotted=tuple(d for source in sources for d in getattr(source, "allotted", ())),
@@ -146,9 +148,33 @@ class Surroundings:
             pue=pue,
             pue_source=pue_source,
             intensity=static.intensity(place),
-            embodied_gco2e_per_h=embodied and (embodied[0] * part).scaled(idle_share),
-            embodied_source=embodied and embodied[1] + of_server,
+            embodied_gco2e_per_h=embodied and embodied[0],
+            embodied_source=embodied and embodied[1],
             water_l_per_kwh=water and water[0],
             water_source=water and water[1],
             flags=(*flags, "inside-another") if self._inside_another else flags,
         )
+
+    def _embodied(self, idle_share: float) -> tuple[Interval, str] | None:
+        """Grams of manufacture that an hour of ours carries, shared as idle power is: the machine, and the cards that
+        are allotted to us."""
+        host, sources = self.host, self._sources()
+        found = static.embodied_gco2e_per_h(host.chassis)
+        if found is None:
+            return None
+        per_h, said = found
+        part = machine_share(host)
+        if part is not ONE:
+            said += f", {part.likely:.1%} of a server for {host.logical_cpus} vCPUs (assumed)"
+        per_h = (per_h * part).scaled(idle_share)
+        allotted = {device for source in sources for device in getattr(source, "allotted", ())}
+        cards = [
+            card
+            for source in sources
+            for device, card in getattr(source, "cards", {}).items()
+            if not allotted or device in allotted
+        ]
+        if not cards:
+            return per_h, said
+        of_cards = static.gpus_gco2e_per_h(cards).scaled(1.0 / self._sessions_here)
+        return per_h.plus_together(of_cards), f"{said}, and {sum(part for _, part in cards):.3g} GPU"

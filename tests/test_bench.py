@@ -71,6 +71,39 @@ def test_what_no_processor_can_draw_is_flagged(tmp_path):
     assert (outcome.flagged, outcome.silent) == (1, [])
 
 
+# --- whose joules ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shares():
+    words = [sys.executable, str(ROOT / "benchmarks/bench/shares.py"), "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_kernel_is_told_its_own_joules(shares):
+    for row in shares["rows"]:
+        assert row["said_j"] == pytest.approx(row["truth_j"], rel=0.05, abs=0.01), row
+        assert row["inside"], row
+
+
+def test_two_kernels_at_three_to_one_get_three_to_one(shares):
+    three_j, one_j = (row["said_j"] - 120 for row in shares["rows"] if row["machine"] == "two kernels at 3:1")
+    assert three_j / one_j == pytest.approx(3.0, rel=0.05)  # beside their halves of 24 W in ten seconds
+
+
+def test_what_strangers_do_is_not_billed(shares):
+    told = {(row["machine"], row["component"]): row["said_j"] for row in shares["rows"]}
+    assert told["a neighbour's load", "cpu"] == pytest.approx(240 + 140, rel=0.01)  # idle, and one CPU of six
+    assert told["a sleeping cell", "cpu"] == pytest.approx(240, rel=0.01)
+    assert told["a stranger alone on the GPU", "gpu"] == 0.0
+
+
+def test_all_kernels_together_are_told_no_more_than_the_machine_has_drawn(shares):
+    assert 0.99 <= shares["most"] <= 1.0 + 1e-6
+
+
 # --- the simulated machine ------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ CONTEXT = Context(
     n_cpu=1,
     idle_share=0.5,
     ram_share=1.0,
+    kernel_share=1.0,
     idle_w={"package-0": 0.0},
     power_limit_w={},
     gpus_allotted=(),

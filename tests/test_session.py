@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from machine import Machine
 
+from jupyter_carbon.grid.static import gpus_gco2e_per_h
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import CellRecord, Domain
 from jupyter_carbon.power.counter import FaultLog
@@ -379,6 +380,7 @@ class Card:
     idle_w = {"gpu0": 20.0}  # noqa: RUF012
     power_limit_w = {"gpu0": 300.0}  # noqa: RUF012
     domains = (Domain("gpu", "gpu0", "card", "measured", 0.001),)
+    cards = {"gpu0": ("NVIDIA H100 80GB HBM3", 1.0)}  # noqa: RUF012
 
     def __init__(self) -> None:
         self.faults, self.joules = FaultLog(), 1000.0
@@ -415,6 +417,21 @@ def test_a_card_that_joins_in_mid_cell_is_in_the_row_from_there(machine, open_se
     assert share.energy_j.likely == pytest.approx(50)
     assert "joined:gpu0" in row.flags
     assert row.to_dict() == session.record_of(cell).to_dict()
+
+
+def test_a_card_carries_its_manufacture_with_it(machine, open_session):
+    session = open_session()
+    before = session.context().embodied_gco2e_per_h
+    join(session)
+    with_card = session.context()
+    card = gpus_gco2e_per_h([("NVIDIA H100 80GB HBM3", 1.0)])
+    assert with_card.embodied_gco2e_per_h.likely == pytest.approx(before.likely + card.likely)
+    assert with_card.embodied_source.endswith(", and 1 GPU")
+    session.surroundings.share_with(8, 1, inside_another=False)  # eight kernels may use it; memory is ours alone
+    shared = session.context()
+    host_gco2e = before.likely * shared.idle_share / with_card.idle_share
+    assert shared.embodied_gco2e_per_h.likely == pytest.approx(host_gco2e + card.likely / 8)
+    assert (shared.idle_share, shared.kernel_share, shared.ram_share) == (0.125, 0.125, 1.0)
 
 
 def test_what_is_checkpointed_after_a_card_joined_holds_its_joules(machine, open_session):

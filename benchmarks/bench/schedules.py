@@ -369,7 +369,7 @@ def _metered(world: World, meter: Meter, schedule: Schedule) -> list[tuple[float
 
 
 def _judge(world: World, meter: Meter, window: Window, from_s: float, to_s: float, outcome: Outcome) -> None:
-    context = _context(meter)
+    context = context_of(meter)
     shares, doubts = attribute(window, context)
     flags = [*window.flags, *doubts]
     for share in shares:
@@ -388,7 +388,7 @@ def _judge(world: World, meter: Meter, window: Window, from_s: float, to_s: floa
             )
 
 
-def _context(meter: Meter) -> Context:
+def context_of(meter: Meter) -> Context:
     idle_w: dict[str, float] = {}
     limit_w: dict[str, float] = {}
     for source in meter.sources:
@@ -399,9 +399,10 @@ def _context(meter: Meter) -> Context:
         n_cpu=CPUS,
         idle_share=1.0,
         ram_share=1.0,
+        kernel_share=1.0,
         idle_w=idle_w,
         power_limit_w=limit_w,
-        gpus_allotted=("gpu0",),
+        gpus_allotted=tuple(device for source in meter.sources for device in getattr(source, "allotted", ())),
         wall=WallModel("server", ONE, Interval.exact(0.0), "assumed", "bench"),
         pue=ONE,
         pue_source="bench",

@@ -180,6 +180,6 @@ def _embodied(given: Ingredients, machines: Number) -> Belief:
 
 def _machines(given: Ingredients) -> Number:
     """Boxes with a supply each: as many as hold the GPUs, two CPUs to a box, at least one."""
-    if isinstance(given.n_gpu, np.ndarray) or isinstance(given.n_cpu, np.ndarray):
+    if any(isinstance(each, np.ndarray) for each in (given.n_gpu, given.n_cpu, given.gpus_per_machine)):
         return np.maximum(np.maximum(np.ceil(given.n_gpu / given.gpus_per_machine), np.ceil(given.n_cpu / 2.0)), 1.0)
     return float(max(math.ceil(given.n_gpu / given.gpus_per_machine), math.ceil(given.n_cpu / 2.0), 1))

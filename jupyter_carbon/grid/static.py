@@ -6,7 +6,7 @@ ones before share-alike ones; a direct figure is taken only where a place has no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from jupyter_carbon import tables
@@ -105,15 +105,12 @@ def water_l_per_kwh(region: Region, *, data: Path | None = None) -> tuple[Interv
 def embodied_gco2e_per_h(
     chassis: str,
     *,
-    gpu_names: Sequence[str] = (),
     life_years: Interval = LIFE_YEARS,
     utilisation: Interval = UTILISATION,
     data: Path | None = None,
 ) -> tuple[Interval, str] | None:
-    """Grams of manufacture that an hour of use carries, of the whole machine: the caller takes its share.
-
-    `None` for a chassis of unknown kind.  GPUs that go by no table's name count as a generic card.
-    """
+    """Grams of manufacture that an hour of use carries, of the whole machine without its GPUs: the caller takes its
+    share.  `None` for a chassis of unknown kind."""
     found = tables.lookup("embodied", "server" if chassis == "vm" else chassis, data=data)
     if not found:
         return None
@@ -122,16 +119,32 @@ def embodied_gco2e_per_h(
         Interval.exact(float(row["kgco2e"])) * REPORTS,
         (float(other[column]) for other in found for column in ("low", "kgco2e", "high") if other[column]),
     )
-    for name in gpu_names:
-        device_kg = device_kg.plus_together(_gpu_kgco2e(name, data))
-    per_hour = Interval(1 / life_years.high, 1 / life_years.likely, 1 / life_years.low).scaled(1000 / HOURS_PER_YEAR)
-    busy = Interval(1 / utilisation.high, 1 / utilisation.likely, 1 / utilisation.low)
     over = f"over {life_years.likely:g} years, {utilisation.likely:.0%} of them at work"
-    gpus = f" and {len(gpu_names)} GPU" if gpu_names else ""
     return (
-        device_kg * per_hour * busy,
-        f"{row['publisher']} {row['year']}, {row['kgco2e']} kg for a {chassis}{gpus}, {over} (assumed)",
+        device_kg * _per_busy_hour(life_years, utilisation),
+        f"{row['publisher']} {row['year']}, {row['kgco2e']} kg for a {chassis}, {over} (assumed)",
     )
+
+
+def gpus_gco2e_per_h(
+    cards: Iterable[tuple[str, float]],
+    *,
+    life_years: Interval = LIFE_YEARS,
+    utilisation: Interval = UTILISATION,
+    data: Path | None = None,
+) -> Interval:
+    """The same of GPUs, by the driver's name for each and how much of it there is (of a MIG instance its part); one
+    that goes by no table's name counts as a generic card."""
+    device_kg = Interval.exact(0.0)
+    for name, part in cards:
+        device_kg = device_kg.plus_together(_gpu_kgco2e(name, data).scaled(part))
+    return device_kg * _per_busy_hour(life_years, utilisation)
+
+
+def _per_busy_hour(life_years: Interval, utilisation: Interval) -> Interval:
+    """Grams an hour at work for each kilogram."""
+    per_hour = Interval(1 / life_years.high, 1 / life_years.likely, 1 / life_years.low).scaled(1000 / HOURS_PER_YEAR)
+    return per_hour * Interval(1 / utilisation.high, 1 / utilisation.likely, 1 / utilisation.low)
 
 
 def _grid_row(region: Region, data: Path | None) -> tuple[tables.Row, list[tables.Row]]:

@@ -20,19 +20,21 @@ _LAST_LINES = (b'["closed"]\n', b'["moved"]\n')
 @value
 class Sessions:
     """Sessions that meter this machine now, ours among them; `above` when one of them is of a process that ours
-    descends from, whose energy by right holds ours."""
+    descends from, whose energy by right holds ours.  So many as `in_memory` share the memory that is allotted to us."""
 
     count: int
     above: bool
+    in_memory: int
 
 
 class Neighbours:
     """Counts the sessions alive; asks the journals only when their folder has changed, or after a while."""
 
-    def __init__(self, folder: Path, *, proc: Path = Path("/proc")) -> None:
-        self._folder, self._proc = folder, proc
+    def __init__(self, folder: Path, *, proc: Path = Path("/proc"), memory_group: str | None = None) -> None:
+        """`memory_group` is the cgroup whose memory limit is ours; `None` where all of the machine's memory is."""
+        self._folder, self._proc, self._memory_group = folder, proc, memory_group
         self._headers: dict[str, tuple[str, Writer]] = {}
-        self._seen = Sessions(1, above=False)
+        self._seen = Sessions(1, above=False, in_memory=1)
         self._changed_ns = -1
         self._asked_s = float("-inf")
 
@@ -41,7 +43,7 @@ class Neighbours:
         try:
             changed_ns = os.stat(self._folder).st_mtime_ns
         except OSError:  # no journal can be written there: nobody but us is known
-            return Sessions(1, above=False)
+            return Sessions(1, above=False, in_memory=1)
         if changed_ns != self._changed_ns or now_s - self._asked_s >= DEATHS_S:
             self._changed_ns, self._asked_s = changed_ns, now_s
             self._seen = self._ask()
@@ -55,6 +57,7 @@ class Neighbours:
     def _ask(self) -> Sessions:
         own = Writer.own()
         alive, headers, above = {""}, {}, False  # "" stands for us, whose journal may not be writable
+        in_memory = {""}
         ancestors: set[int] | None = None
         for name in os.listdir(self._folder):
             if not name.endswith(".jsonl"):
@@ -68,11 +71,28 @@ class Neighbours:
             headers[name] = session_id, writer = known
             if (writer.pid, writer.host) != (own.pid, own.host):
                 alive.add(session_id)
+                if self._shares_memory(writer):
+                    in_memory.add(session_id)
                 if ancestors is None:
                     ancestors = _ancestors(self._proc, own.pid)
                 above = above or (writer.is_here() and writer.pid in ancestors)
         self._headers = headers
-        return Sessions(len(alive), above)
+        return Sessions(len(alive), above, len(in_memory))
+
+    def _shares_memory(self, writer: Writer) -> bool:
+        """Whether another session lives off the memory that is allotted to us."""
+        group = self._memory_group
+        if group is None:
+            return True
+        if not writer.is_here():
+            return False  # a container beside ours, with a limit or without one of its own
+        try:
+            lines = (self._proc / str(writer.pid) / "cgroup").read_text().splitlines()
+        except OSError:
+            return True
+        members = [line.split(":", 2)[1:] for line in lines if line.count(":") >= 2]
+        paths = [path for controllers, path in members if controllers == "" or "memory" in controllers.split(",")]
+        return any(f"{path.rstrip('/')}/".startswith(f"{group}/") for path in paths)
 
     def _read(self, name: str, own: Writer) -> tuple[str, Writer] | None:
         """Session and process of a journal, if that meters this machine still."""

@@ -171,11 +171,11 @@ def _allotted(domain: Domain, window: Window, context: Context) -> float:
         return 1.0
     allotted = domain.device in context.gpus_allotted
     if presence == "empty":  # where some cards are allotted to us, the others are not, empty or not
-        return context.ram_share if allotted or not context.gpus_allotted else 0.0
+        return context.kernel_share if allotted or not context.gpus_allotted else 0.0
     if presence in ("shared", "unknown") and allotted:
-        return context.ram_share
+        return context.kernel_share
     # Only others compute there: it is ours just where nobody else of us could be meant by the allotment.
-    return 1.0 if allotted and context.ram_share == 1.0 else 0.0
+    return 1.0 if allotted and context.kernel_share == 1.0 else 0.0
 
 
 def _work(domain: Domain, window: Window, context: Context, flags: list[str]) -> Interval:
@@ -209,7 +209,7 @@ def _gpu_work(device: str, window: Window, context: Context, flags: list[str]) -
     if presence == "absent" or (presence == "empty" and all_s <= 0.0):
         return Interval.exact(0.0)
     flags.append(f"gpu-share-unknown:{device}")
-    return Interval(0.0, min(0.5, context.ram_share), 1.0)  # all kernels that cannot tell together: one card at most
+    return Interval(0.0, min(0.5, context.kernel_share), 1.0)  # all kernels that cannot tell together: one card at most
 
 
 def _spread(likely: float, doubts: Iterable[tuple[float, float]], factor: Interval) -> Interval:

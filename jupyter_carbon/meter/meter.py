@@ -21,7 +21,6 @@ from jupyter_carbon.meter.short_cells import ShortCells
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
 from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
-from jupyter_carbon.turns import in_turns
 
 SEARCH_FROM_S = 0.05
 """Cells longer than this have their child processes looked for once more at their end."""
@@ -269,12 +268,8 @@ class Meter:
             if rest(max(wait_s, LEAST_REST_S)):
                 return
 
-    def take_between(self) -> tuple[Window, ...]:
-        """The stretches between cells since the last call, as windows of the session; each is given once."""
-        return tuple(self.between(a, b) for a, b in in_turns(self.take_stretches()))
-
     def take_stretches(self) -> tuple[tuple[Reading, Reading], ...]:
-        """The same, from reading to reading."""
+        """The stretches between cells since the last call, from reading to reading; each is given once."""
         return tuple(self._between.popleft() for _ in range(len(self._between)))
 
     def learn(self, window: Window, *, idle: bool) -> None:

@@ -7,7 +7,7 @@ exception.  It runs while the extension loads, so it opens few files and parses 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cache
 from pathlib import Path
@@ -60,7 +60,8 @@ class Host:
 
     `tdp_w` is the rated power of all logical CPUs seen here: every socket of a real machine, the vCPUs' part of the
     host's CPU in a guest.  Where `tdp_known` is false it is a per-thread default, and the truth lies within
-    `tdp_spread` times it.  `allotted_*` is what cgroups, CPU affinity and Slurm leave to this kernel.  `is_slice` says
+    `tdp_spread` times it.  `allotted_*` is what cgroups, CPU affinity and Slurm leave to this kernel; all processes of
+    the cgroup `memory_group` share that memory (`None`: it is the machine's).  `is_slice` says
     that the CPUs seen here are a part of the processor's (a guest, lxcfs), and so is their busy time.  `curve` is what
     was measured here, if anything was.
     """
@@ -82,6 +83,7 @@ class Host:
     busy: MachineBusy = field(repr=False, compare=False)
     tdp_spread: Interval = ONE
     is_slice: bool = False
+    memory_group: str | None = None
     curve: CpuCurve | None = None
 
     @property
@@ -115,7 +117,10 @@ class Host:
             *_cpuset_cpus(_cgroup(base, memberships, "cpuset")),
             _affinity() if affinity is None else affinity,
         ]
-        memory_gb = [ram_gb, *_slurm_ram_gb(environ), *_limit_gb(_cgroup(base, memberships, "memory"))]
+        memory_gb = [gb for gb in (ram_gb, *_slurm_ram_gb(environ)) if gb > 0]
+        memory_folders = _cgroup(base, memberships, "memory")
+        limits_gb = _limits_gb(memory_folders)
+        allotted_ram_gb = min((*memory_gb, *limits_gb.values()))
         cpu_model = cpu.get("model name") or None
         sockets = 1 if is_vm or not threads_per_socket else max(1, round(busy.cpus / threads_per_socket))
         # lxcfs shows a container its own few CPUs of a real part; like a guest it answers for those alone.
@@ -132,7 +137,8 @@ class Host:
             chassis=chassis,
             ram_gb=ram_gb,
             allotted_cpus=min(n for n in cpus if n > 0),
-            allotted_ram_gb=min(gb for gb in memory_gb if gb > 0),
+            allotted_ram_gb=allotted_ram_gb,
+            memory_group=_group(memory_folders, limits_gb, allotted_ram_gb) if allotted_ram_gb < ram_gb else None,
             tdp_w=tdp_w,
             tdp_source=tdp_source,
             tdp_known=tdp_spread is ONE,
@@ -329,12 +335,20 @@ def _cpuset_cpus(folders: Iterable[str]) -> Iterator[float]:
                 return
 
 
-def _limit_gb(folders: Iterable[str]) -> Iterator[float]:
+def _limits_gb(folders: Iterable[str]) -> dict[str, float]:
     """Each memory limit on the way up.  "max" is none; version 1 says that with a number beyond any memory."""
-    for folder in folders:
-        limit = _text(f"{folder}/memory.max") or _text(f"{folder}/memory.limit_in_bytes")
-        if _int(limit) > 0:
-            yield _int(limit) / GB
+    limits = {f: _text(f"{f}/memory.max") or _text(f"{f}/memory.limit_in_bytes") for f in folders}
+    return {folder: _int(limit) / GB for folder, limit in limits.items() if _int(limit) > 0}
+
+
+def _group(folders: Sequence[str], limits_gb: Mapping[str, float], allotted_gb: float) -> str:
+    """The cgroup whose processes share an allotment: the limit's, or where Slurm told it the job's."""
+    if not folders:
+        return ""
+    mount, own = folders[-1], folders[0]
+    bound = [folder for folder in folders if limits_gb.get(folder) == allotted_gb]
+    job = [folder for folder in folders if folder.rpartition("/")[2].startswith("job_")]
+    return (*bound, *job, own)[0][len(mount) :]
 
 
 def _count(cpu_list: str) -> int:

@@ -86,6 +86,10 @@ class Nvml:
         self.power_limit_w: Mapping[str, float] = {
             part.domain.device: card.limit_w * part.share for card in self._cards for part in card.parts
         }
+        self.cards: Mapping[str, tuple[str, float]] = {
+            part.domain.device: (part.gpu.model, part.share) for part in parts
+        }
+        """The model of each device, and how much of the board it is."""
         self.idle_w: Mapping[str, float] = {device: w * IDLE_SHARE for device, w in self.power_limit_w.items()}
         self.allotted, sure = allotted_nvidia(host.environ, [part.gpu for part in parts])
         if not sure:

@@ -159,16 +159,34 @@ export class Follower implements ICarbon {
       autoStart: this.options.autoStart,
       path: (id: string) => this.panelsOf(id)[0]?.context.path ?? null
     };
-    this.links.set(kernel_id, new Link(connection, this.store, page, snapshot => this.fed(snapshot)));
+    this.links.set(kernel_id, new Link(connection, this.store, page, snapshot => this.fed(snapshot), () => this.idle()));
   }
 
   private fed(snapshot: Snapshot): void {
-    if (snapshot.running === null && this.waiting !== null) {
-      const question = this.waiting;
+    if (snapshot.running === null) {
+      this.askAhead();
+      this.askHistory();
+    }
+  }
+
+  /** A kernel has time again: for what could not be asked when the reader wished it. */
+  private idle(): void {
+    this.askAhead();
+    if (this.store.get().history.asked === 'later') {
+      this.askHistory();
+    }
+  }
+
+  private askAhead(): void {
+    const question = this.waiting;
+    if (question !== null) {
       window.clearTimeout(this.askingAhead);
       this.askingAhead = window.setTimeout(() => this.ahead(question), QUIET_MS);
     }
-    if (snapshot.running === null && this.options.looking()) {
+  }
+
+  private askHistory(): void {
+    if (this.options.looking()) {
       window.clearTimeout(this.timer);
       this.timer = window.setTimeout(() => this.history(this.store.get().history.period), QUIET_MS);
     }

@@ -34,7 +34,8 @@ export class Link implements IDisposable {
     private readonly kernel: Kernel.IKernelConnection,
     private readonly store: Store,
     private readonly page: Page,
-    private readonly fed: (snapshot: Snapshot) => void
+    private readonly fed: (snapshot: Snapshot) => void,
+    private readonly idle: () => void
   ) {
     kernel.iopubMessage.connect(this.onMessage, this);
     kernel.anyMessage.connect(this.onAnyMessage, this);
@@ -55,9 +56,10 @@ export class Link implements IDisposable {
     return this.disposed;
   }
 
-  /** Idle, and no cell runs: a question would be answered at once and disturb nothing. */
+  /** Idle, or busy with a question of ours, and no cell runs: another would be answered at once and disturb nothing. */
   get canAsk(): boolean {
-    return !this.disposed && this.kernel.status === 'idle' && this.state()?.snapshot?.running === null;
+    const free = this.kernel.status === 'idle' || this.sent.size > 0;
+    return !this.disposed && free && this.state()?.snapshot?.running === null;
   }
 
   dispose(): void {
@@ -185,7 +187,7 @@ export class Link implements IDisposable {
     const address = { username: kernel.username, session: kernel.clientId, channel: 'shell' as const };
     // The answer comes when the kernel has it, perhaps after the request is done: a ledger may hold many years.
     const data = new Promise<unknown>(resolve => this.waiting.set(comm_id, resolve));
-    kernel.sendShellMessage(
+    this.send(
       KernelMessage.createMessage<KernelMessage.ICommOpenMsg<'shell'>>({
         ...address,
         msgType: 'comm_open',
@@ -197,7 +199,7 @@ export class Link implements IDisposable {
     const answer = parseAnswer(told);
     this.noteVersion(told);
     if (told !== null && !kernel.isDisposed) {
-      kernel.sendShellMessage(
+      this.send(
         KernelMessage.createMessage<KernelMessage.ICommCloseMsg<'shell'>>({
           ...address,
           msgType: 'comm_close',
@@ -206,6 +208,11 @@ export class Link implements IDisposable {
       );
     }
     return answer;
+  }
+
+  private send(message: KernelMessage.ICommOpenMsg<'shell'> | KernelMessage.ICommCloseMsg<'shell'>): void {
+    this.sent.add(message.header.msg_id);
+    this.kernel.sendShellMessage(message);
   }
 
   private async execute(code: string, user_expressions: Record<string, string>): Promise<KernelMessage.IExecuteReplyMsg['content'] | null> {
@@ -222,6 +229,9 @@ export class Link implements IDisposable {
   }
 
   private onMessage(_: Kernel.IKernelConnection, message: KernelMessage.IIOPubMessage): void {
+    if (KernelMessage.isStatusMsg(message) && message.content.execution_state === 'idle') {
+      this.sent.delete((message.parent_header as Partial<KernelMessage.IHeader>).msg_id ?? '');
+    }
     if (!KernelMessage.isCommMsgMsg(message)) {
       return;
     }
@@ -267,11 +277,13 @@ export class Link implements IDisposable {
     const { status, id: kernel_id } = this.kernel;
     if (status === 'restarting' || status === 'autorestarting') {
       this.said = '';
+      this.sent.clear();
       this.store.dispatch({ type: 'restarted', kernel_id, now_ms: Date.now() });
     }
     this.dispatchStatus(status === 'busy' || status === 'unknown');
     if (status === 'idle') {
       this.settle();
+      this.idle();
     } else {
       window.clearTimeout(this.timer);
     }
@@ -306,6 +318,8 @@ export class Link implements IDisposable {
   }
 
   private readonly waiting = new Map<string, (data: unknown) => void>();
+  /** Messages of ours that the kernel has not finished with. */
+  private readonly sent = new Set<string>();
   private disposed = false;
   private asking = false;
   private said = '';

@@ -83,6 +83,7 @@ class Bench:
             n_cpu=CPUS,
             idle_share=1.0,
             ram_share=1.0,
+            kernel_share=1.0,
             idle_w=dict(self.source.idle_w),
             power_limit_w=dict(self.source.power_limit_w),
             gpus_allotted=(),

@@ -64,6 +64,14 @@ def test_each_combination_is_a_row_the_last_field_changing_fastest():
     assert planned["energy_kwh_p50"].iloc[1] == pytest.approx(2 * planned["energy_kwh_p50"].iloc[0])
 
 
+@pytest.mark.parametrize("also", [{}, {"utilisation": 0.5}, {"cpu": "i9-13900K"}, {"boundary": "devices"}])
+def test_a_desktop_beside_a_server_without_counts(also):
+    gpus = ["H100", "RTX 4090", "RTX 4090 laptop"]
+    planned = plan({"gpu": gpus, **also})
+    for at, gpu in enumerate(gpus):
+        assert planned[list(COLUMNS)].iloc[at].tolist() == pytest.approx(numbers(estimate(gpu, **also)), rel=1e-9)
+
+
 def test_a_value_twice_is_two_rows_and_none_is_not_said():
     planned = plan({"gpu": ["H100", "H100"], "region": [None, "FR"]})
     assert len(planned) == 4

@@ -7,7 +7,7 @@ import pytest
 
 from jupyter_carbon import tables
 from jupyter_carbon.grid.region import resolve
-from jupyter_carbon.grid.static import embodied_gco2e_per_h, intensity, pue, water_l_per_kwh
+from jupyter_carbon.grid.static import embodied_gco2e_per_h, gpus_gco2e_per_h, intensity, pue, water_l_per_kwh
 from jupyter_carbon.model import ONE, IntensityUnavailable, Interval
 
 FRANCE = 41.44  # Ember 2025
@@ -181,25 +181,22 @@ def test_a_given_life_and_use_leave_only_the_doubt_of_the_kilograms(permissive):
     assert (value.low, value.high) == (pytest.approx(grams_per_h / 1.5), pytest.approx(grams_per_h * 1.5))
 
 
-def test_gpus_add_their_own():
+def test_gpus_carry_their_own():
     one = ONE.scaled(1.0)
-    bare, _ = embodied_gco2e_per_h("server", life_years=one.scaled(4), utilisation=one)
-    eight, source = embodied_gco2e_per_h(
-        "server", gpu_names=["NVIDIA H100 80GB HBM3"] * 8, life_years=one.scaled(4), utilisation=one
-    )
-    added = [
-        (after - before) * 4 * 8760 / 1000
-        for before, after in ((bare.low, eight.low), (bare.likely, eight.likely), (bare.high, eight.high))
-    ]
-    assert added == [pytest.approx(8 * 164), pytest.approx(8 * 307), pytest.approx(8 * 575.2)]
-    assert "and 8 GPU" in source
+    eight = gpus_gco2e_per_h([("NVIDIA H100 80GB HBM3", 1.0)] * 8, life_years=one.scaled(4), utilisation=one)
+    kg = [grams_per_h * 4 * 8760 / 1000 for grams_per_h in (eight.low, eight.likely, eight.high)]
+    assert kg == [pytest.approx(8 * 164), pytest.approx(8 * 307), pytest.approx(8 * 575.2)]
+
+
+def test_a_mig_instance_carries_its_part_of_the_board():
+    whole, part = (gpus_gco2e_per_h([("NVIDIA H100 80GB HBM3", share)]) for share in (1.0, 3 / 7))
+    assert part.likely == pytest.approx(whole.likely * 3 / 7)
 
 
 def test_a_gpu_of_no_table_counts_as_a_generic_card():
     one = ONE.scaled(1.0)
-    bare, _ = embodied_gco2e_per_h("server", life_years=one, utilisation=one)
-    card, _ = embodied_gco2e_per_h("server", gpu_names=["Voodoo 2"], life_years=one, utilisation=one)
-    assert (card.likely - bare.likely) * 8760 / 1000 == pytest.approx(150)
+    card = gpus_gco2e_per_h([("Voodoo 2", 1.0)], life_years=one, utilisation=one)
+    assert card.likely * 8760 / 1000 == pytest.approx(150)
 
 
 def test_a_guest_carries_the_server_under_it():

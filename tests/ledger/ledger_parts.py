@@ -32,6 +32,7 @@ def a_context(*, domains: tuple[Domain, ...] = (PACKAGE, MEMORY), intensity: Car
         n_cpu=4,
         idle_share=0.5,
         ram_share=0.5,
+        kernel_share=0.5,
         idle_w={"package-0": 10.0, "memory-0": 2.0},
         power_limit_w={"package-0": 100.0, "gpu0": 300.0},
         gpus_allotted=("gpu0",),

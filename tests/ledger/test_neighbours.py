@@ -65,7 +65,7 @@ def header(folder: Path, name: str, host: str, pid: int = 1, *, more: str = "") 
 
 
 def test_alone_where_nothing_is_written(folder):
-    assert Neighbours(folder).look(0.0) == Sessions(1, above=False)
+    assert Neighbours(folder).look(0.0) == Sessions(1, above=False, in_memory=1)
 
 
 def test_processes_that_live_are_counted_and_we_are_one_of_them(folder, ledger, others):
@@ -151,8 +151,47 @@ def test_an_ancestor_that_meters_is_known(folder, ledger):
     words = [sys.executable, "-c", code, str(folder)]
     below = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True).stdout
     ours.close()
-    assert below == "Sessions(count=2, above=True)\n"
+    assert below == "Sessions(count=2, above=True, in_memory=2)\n"
 
 
 def test_a_session_beside_us_is_no_ancestor(folder, others):
     assert Neighbours(folder).look(0.0).above is False
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("group", "in_memory"),
+    [
+        (None, 3),  # the machine's memory is everybody's
+        ("", 3),  # a container's: all that are seen in it
+        ("/user.slice/pod1", 2),  # the other one's cgroup lies below ours
+        ("/user.slice/pod1/kernel", 1),
+        ("/user.slice/po", 1),
+    ],
+)
+@pytest.mark.parametrize("line", ["0::{}", "4:cpu,memory:{}"])
+def test_memory_is_shared_with_those_who_live_off_the_same_limit(folder, others, tmp_path, group, in_memory, line):
+    for other, path in zip(others, ("/user.slice/pod1/child", "/user.slice/pod2"), strict=True):
+        process = tmp_path / "proc" / str(other.process.pid)
+        process.mkdir(parents=True)
+        (process / "cgroup").write_text(f"9:cpuset:/\n{line.format(path)}\n")
+    seen = Neighbours(folder, proc=tmp_path / "proc", memory_group=group).look(0.0)
+    assert (seen.count, seen.in_memory) == (3, in_memory)
+
+
+def test_a_container_beside_ours_lives_off_memory_of_its_own(folder):
+    boot = Writer.own().host.partition(" ")[0]
+    path = header(folder, "container", f"{boot} pid:[1]")
+    holder = (
+        "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        seen = Neighbours(folder, memory_group="").look(0.0)
+        process.communicate(timeout=30)
+    assert (seen.count, seen.in_memory) == (2, 1)

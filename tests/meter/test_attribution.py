@@ -23,6 +23,7 @@ def context(*domains: Domain, **changes: object) -> Context:
         n_cpu=4,
         idle_share=1.0,
         ram_share=1.0,
+        kernel_share=1.0,
         idle_w={"package-0": 10.0, "gpu0": 20.0},
         power_limit_w={"package-0": 100.0, "gpu0": 300.0},
         gpus_allotted=(),
@@ -111,7 +112,7 @@ def test_a_gpu_that_sleeps_counts_nothing():
 
 
 @pytest.mark.parametrize(
-    ("presence", "allotted", "ram_share", "expected_j"),
+    ("presence", "allotted", "kernel_share", "expected_j"),
     [
         ("alone", (), 1.0, 1000.0),  # all of it
         ("empty", (), 1.0, 200.0),  # nobody computes: its idle is the only kernel's
@@ -121,9 +122,9 @@ def test_a_gpu_that_sleeps_counts_nothing():
         ("absent", ("gpu0",), 0.5, 0.0),
     ],
 )
-def test_a_gpu_is_billed_by_who_computes_on_it(presence, allotted, ram_share, expected_j):
+def test_a_gpu_is_billed_by_who_computes_on_it(presence, allotted, kernel_share, expected_j):
     window = Window(10.0, {GPU: 1000.0}, 1.0, 1.0, gpu_presence={"gpu0": presence})
-    share, _ = only(window, context(GPU, gpus_allotted=allotted, ram_share=ram_share))
+    share, _ = only(window, context(GPU, gpus_allotted=allotted, kernel_share=kernel_share))
     assert share.energy_j.likely == pytest.approx(expected_j)
 
 
@@ -187,7 +188,7 @@ def test_kernels_on_one_gpu_never_exceed_it(kernels, busy, own):
     """Each kernel sees the card as shared, allotted to it, and its own part of the SM-seconds."""
     mine_s = own[:kernels]
     all_s = sum(mine_s) + busy
-    ctx = context(GPU, gpus_allotted=("gpu0",), ram_share=1 / kernels)
+    ctx = context(GPU, gpus_allotted=("gpu0",), kernel_share=1 / kernels)
     total_j = sum(
         attribute(
             Window(10.0, {GPU: 1000.0}, 1.0, 1.0, gpu_presence={"gpu0": "shared"}, gpu_busy_s={"gpu0": (s, all_s)}), ctx

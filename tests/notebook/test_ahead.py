@@ -85,7 +85,7 @@ def a_context(**more: object) -> Context:
         Domain("gpu", "gpu0", "nvml", "measured", 0.0),
     )
     given = {
-        "domains": (package, gpu), "n_cpu": 4, "idle_share": 0.5, "ram_share": 0.5, "idle_w": {},
+        "domains": (package, gpu), "n_cpu": 4, "idle_share": 0.5, "ram_share": 0.5, "kernel_share": 0.5, "idle_w": {},
         "power_limit_w": {"package-0": 100.0, "gpu0": 300.0}, "gpus_allotted": ("gpu0",),
         "wall": WallModel("none", ONE, ZERO, "assumed", "a test"), "pue": ONE, "pue_source": "a test",
         "intensity": jc.CarbonIntensity(ONE, "FR", "France", "lifecycle", "average", "yearly", "a test", 2024),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -229,16 +227,9 @@ def axe() -> Callable[..., list[str]]:
     return check
 
 
-@dataclass
-class Pictures:
-    folder: Path
-    keep: bool
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
-    """Where pictures go: the folder in PANEL_PICTURES, else one that is thrown away."""
-    kept = os.environ.get("PANEL_PICTURES")
-    folder = Path(kept) if kept else tmp_path
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where pictures of the panel go, to be looked at; git ignores it."""
+    folder = ROOT / "build/panel"
     folder.mkdir(parents=True, exist_ok=True)
-    return Pictures(folder, kept is not None)
+    return folder

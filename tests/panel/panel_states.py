@@ -381,7 +381,29 @@ FRESH = snapshot(
     equivalents=[],
 )
 
-LIVE = [focus(), feed(snapshot(running=None, seq=40)), cells(), feed(snapshot()), told()]
+AN_AVERAGE_DAY = outlook(
+    now=GERMANY,
+    start=SLOT_S,
+    likely=[
+        round(375 - 75 * math.cos((i + 5) / 24 * math.pi) - 40 * math.cos((i - 10) / 12 * math.pi), 1)
+        for i in range(48)
+    ],
+    low=[],
+    high=[],
+    status="yearly",
+    source="Electricity Maps 2024, consumption, ODbL",
+    best=best(
+        start=SLOT_S + 36 * 1800,
+        end=SLOT_S + 38 * 1800,
+        now_gco2e_per_kwh=350.0,
+        gco2e_per_kwh=294.0,
+        saving={"low": 0.02, "likely": 0.16, "high": 0.29},
+        worth_waiting=True,
+    ),
+)
+for end, factor in (("low", 0.8), ("high", 1.25)):
+    AN_AVERAGE_DAY["day"][end] = [round(g * factor, 1) for g in AN_AVERAGE_DAY["day"]["likely"]]
+LIVE = [focus(), feed(snapshot(running=None, seq=40)), cells(), coming(AN_AVERAGE_DAY), feed(snapshot()), told()]
 BRITISH = [focus(), feed({**IDLE, "intensity": BRITAIN}), cells(), told()]
 MARGINAL = {
     **{key: value for key, value in BRITAIN.items() if key not in ("yearly_gco2e_per_kwh", "pue", "pue_source")},

@@ -68,7 +68,7 @@ def tell(page: Page, *events: dict[str, Any]) -> None:
 def test_the_grid_now_has_its_place_basis_status_and_time_and_its_year_stands_beside(show):
     page = show(BRITISH)
     told = words(page, ".jc-intensity dd").split("\n")
-    assert told == ["207 g/kWh · United Kingdom", "average, life cycle · forecast 14:00 – 14:30"]
+    assert told == ["≈ 210 g/kWh · United Kingdom", "average, life cycle · forecast 14:00 – 14:30"]
     assert words(page, ".jc-yearly dd") == "217 g/kWh now 5% below"
 
 
@@ -83,7 +83,9 @@ def test_the_grid_now_has_its_place_basis_status_and_time_and_its_year_stands_be
 )
 def test_how_a_number_is_known_is_told_in_words(show, known, word):
     page = show([focus(), feed({**IDLE, "intensity": {**BRITAIN, "status": known}})])
-    assert word in words(page, ".jc-intensity dd")
+    told = words(page, ".jc-intensity dd")
+    assert word in told
+    assert told.startswith("207 g/kWh" if known == "actual" else "≈ 210 g/kWh")
 
 
 def test_a_place_that_has_no_hours_has_its_year_once(show):
@@ -95,9 +97,9 @@ def test_a_place_that_has_no_hours_has_its_year_once(show):
 def test_what_was_told_last_is_what_is_now(show):
     later = outlook(as_of=T0_MS / 1000 + 60, now={**BRITAIN, "gco2e_per_kwh": {"low": 90, "likely": 101, "high": 120}})
     page = show([*BRITISH, coming(later)])
-    assert words(page, ".jc-intensity dd").startswith("101 g/kWh")
+    assert words(page, ".jc-intensity dd").startswith("≈ 100 g/kWh")
     tell(page, feed({**IDLE, "seq": 60, "sent_at": T0_MS / 1000 + 120, "intensity": BRITAIN}))
-    assert words(page, ".jc-intensity dd").startswith("207 g/kWh")
+    assert words(page, ".jc-intensity dd").startswith("≈ 210 g/kWh")
 
 
 # --- the coming day -----------------------------------------------------------------------------------------------
@@ -106,7 +108,7 @@ def test_what_was_told_last_is_what_is_now(show):
 def test_the_cleanest_hour_and_what_it_saves_with_its_range(show):
     page = show(STATES["day-worth"])
     assert words(page, ".jc-best") == "Cleanest hour: tomorrow 04:00 – 05:00"
-    assert words(page, ".jc-bestsaving") == "73.8 g/kWh instead of 207 now: 64% less (51% – 74%)"
+    assert words(page, ".jc-bestsaving") == "≈ 74 g/kWh instead of ≈ 210 now: 64% less (51% – 74%)"
     assert words(page, ".jc-known") == "forecast · average, life cycle · NESO Carbon Intensity API, CC BY 4.0"
 
 
@@ -172,7 +174,7 @@ def test_the_picture_has_a_sentence_and_its_values_are_a_table(show):
 def test_a_marginal_signal_is_another_quantity(show):
     page = show(STATES["day-marginal"])
     assert words(page, ".jc-marginal") == (
-        "One more kWh now changes 395 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime). "
+        "One more kWh now changes ≈ 400 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime). "
         "Another quantity: it is in no number here."
     )
     assert not show(STATES["day-worth"]).locator(".jc-marginal").is_visible()

@@ -502,7 +502,7 @@ def test_axe_finds_nothing_in_the_panel_and_under_the_cells(labs, server, axe, p
     lab.run(0)
     lab.page.locator(".jc-badge").wait_for()
     lab.until("CELLS 1")
-    lab.page.screenshot(path=pictures.folder / f"lab-{theme.split()[-1].lower()}.png")
+    lab.page.screenshot(path=pictures / f"lab-{theme.split()[-1].lower()}.png")
     assert axe(lab.page, within="#jupyter-carbon-panel", without=[]) == []
     assert axe(lab.page, within=".jc-badge", without=[]) == []
 

@@ -40,6 +40,7 @@ def context(*domains: Domain, **more: Any) -> Context:
         "n_cpu": 1,
         "idle_share": 1.0,
         "ram_share": 1.0,
+        "kernel_share": 1.0,
         "idle_w": {},
         "power_limit_w": {},
         "gpus_allotted": (),

@@ -76,7 +76,7 @@ SAYS = {
     "day-now": "Start now: no later hour is cleaner.",
     "day-short": "Less than an hour ahead is known.",
     "day-usual": "an average day of this month, no forecast",
-    "day-marginal": "One more kWh now changes 395 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime)",
+    "day-marginal": "One more kWh now changes ≈ 400 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime)",
     "day-unknown": "Nothing tells one coming hour in Germany from another.",
     "day-guessed": "The place is a guess.",
     "day-old": "as of 14:13",
@@ -127,6 +127,8 @@ def test_nothing_is_cut_off_or_overlaps_its_frame_in_any_state(gallery, width):
 @pytest.mark.parametrize("state", ["metering", "modelled", "idle", "near-budget"])
 def test_a_number_and_its_unit_stay_on_one_line(show, state, width):
     page = show(STATES[state], width=width)
+    unit, number = (page.locator(selector).bounding_box() for selector in (".jc-unit", ".jc-number"))
+    assert number["y"] < unit["y"] < number["y"] + number["height"]
     for selector in (".jc-number", ".jc-fact dd", ".jc-watts", "td.jc-kwh:visible", "td.jc-co2:visible", ".jc-total"):
         heights = page.locator(selector).evaluate_all(
             "all => all.map(e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight))"
@@ -144,10 +146,9 @@ def test_a_picture_of_one_state_is_the_same_twice(show):
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pictures_of_every_state_can_be_looked_at(gallery, pictures, theme, width):
-    """They land in the folder that PANEL_PICTURES names; without it one is taken, so that taking them works."""
     page = gallery(theme, width)
-    for state in sorted(STATES) if pictures.keep else ["metering"]:
-        picture = pictures.folder / f"{state}-{theme}-{width}.png"
+    for state in sorted(STATES):
+        picture = pictures / f"{state}-{theme}-{width}.png"
         page.locator(f"#{state}").screenshot(path=picture, animations="disabled", caret="hide")
         assert picture.stat().st_size > 1000
 
@@ -158,7 +159,7 @@ def test_pictures_of_every_state_can_be_looked_at(gallery, pictures, theme, widt
 def test_the_number_its_range_and_three_facts(show):
     page = show(LIVE)
     assert words(page, ".jc-number") == "≈ 4.7"
-    assert words(page, ".jc-unit") == "g CO₂e this session"
+    assert words(page, ".jc-hero").split() == ["≈", "4.7", "g", "CO₂e", "this", "session"]
     assert words(page, ".jc-range") == "4.0 – 5.6 g, 5 to 95 %"
     assert words(page, ".jc-energy") == "12.1 Wh"
     assert words(page, ".jc-power") == "≈ 200 W"
@@ -411,6 +412,14 @@ def test_the_answer_to_another_period_than_the_chosen_one_is_dropped(show):
     assert "200 runs" in text(page)
 
 
+def test_an_answer_that_is_there_is_shown_at_once(show):
+    week, month = told(), [{"type": "period", "period": "30d"}, told(period="30d", runs=99)]
+    page = show([*LIVE, week, *month, {"type": "period", "period": "7d"}, {"type": "history-asked", "asked": "now"}])
+    assert "63 runs" in words(page, ".jc-undertotal")
+    assert page.locator(".jc-answer[data-stale]").count() == 0
+    assert page.locator(".jc-section-history .jc-note").is_hidden()
+
+
 def test_without_a_kernel_the_last_totals_have_a_date(show):
     page = show(STATES["no-notebook"])
     assert "As of 21 Sept 2026, 14:13" in text(page) or "As of Sep 21, 2026, 14:13" in text(page)
@@ -508,11 +517,24 @@ def test_the_end_of_a_cell_is_spoken_and_a_tick_is_not(show):
     assert words(page, ".jc-spoken") == said
 
 
+def test_the_dot_beats_with_each_sample(show):
+    page = show(LIVE)
+    beats = []
+    for seq in (43, 44, 45):
+        page.evaluate("event => store.dispatch(event)", feed(snapshot(seq=seq)))
+        beats.append(page.locator(".jc-pill").evaluate("e => getComputedStyle(e, '::before').opacity"))
+    assert beats == ["0.35", "1", "0.35"]
+
+
 def test_motion_obeys_the_user(show):
-    still = show(LIVE, reduced_motion="reduce")
-    assert still.locator(".jc-pill").evaluate("e => getComputedStyle(e, '::before').animationName") == "none"
-    moving = show(LIVE)
-    assert moving.locator(".jc-pill").evaluate("e => getComputedStyle(e, '::before').animationName") == "jc-pulse"
+    page = show(LIVE, reduced_motion="reduce")
+    page.evaluate("event => store.dispatch(event)", feed(snapshot(seq=43)))
+    assert page.locator(".jc-pill").evaluate("e => getComputedStyle(e, '::before').opacity") == "1"
+
+
+def test_nothing_moves_between_two_samples(show):
+    running = "document.getAnimations().filter(animation => animation.playState === 'running').length"
+    assert show(LIVE).evaluate(running) == 0
 
 
 def test_the_switch_pauses_and_resumes(show):

@@ -183,6 +183,28 @@ def test_a_parents_limit_binds_too(big):
     assert (host.allotted_cpus, host.allotted_ram_gb) == (4, 8)
 
 
+def test_memory_is_shared_within_the_cgroup_of_the_limit(big):
+    big.member("0::/user.slice/nb.scope")
+    big.cgroup("user.slice", memory_max=8 * GB)
+    big.cgroup("user.slice/nb.scope", memory_max="max")
+    assert big.detect().memory_group == "/user.slice"
+
+
+def test_memory_of_a_slurm_job_is_shared_within_the_job(big):
+    big.member("0::/slurm/job_7/step_0").cgroup("slurm/job_7/step_0")
+    assert big.detect({"SLURM_MEM_PER_NODE": "65536"}).memory_group == "/slurm/job_7"
+
+
+def test_a_container_that_sees_no_path_of_its_own_shares_with_all_in_it(big):
+    big.member("0::/docker/f00").cgroup("", memory_max=1 * GB)
+    assert big.detect().memory_group == ""
+
+
+def test_without_a_limit_memory_is_the_machines(big):
+    big.member("0::/user.slice").cgroup("user.slice", memory_max="max")
+    assert big.detect().memory_group is None
+
+
 def test_no_limit_is_the_whole_machine(big):
     big.member("0::/user.slice").cgroup("user.slice", cpu_max="max 100000", memory_max="max")
     host = big.detect()

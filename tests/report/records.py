@@ -20,6 +20,7 @@ def a_context(*domains: Domain, **changes: Any) -> Context:
         n_cpu=1,
         idle_share=1.0,
         ram_share=1.0,
+        kernel_share=1.0,
         idle_w={"package-0": 0.0, "ram-0": 5.0},
         power_limit_w={"package-0": 100.0},
         gpus_allotted=(),

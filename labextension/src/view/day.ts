@@ -2,7 +2,7 @@
 
 import type { Block, Context } from './block';
 import { h, say, set, show, svg } from './dom';
-import { basisWord, courseWord, timeWord } from './facts';
+import { basisWord, courseWord, intensityText, timeWord } from './facts';
 import { fold } from './fold';
 import { outlookDue } from './outlook';
 import { ceiling } from './power';
@@ -80,7 +80,7 @@ export function comingDay(context: Context): Block {
     const sameDay = new Date(at_s * 1000).toDateString() === new Date(now_s * 1000).toDateString();
     return sameDay ? f.time(at_s) : t.__('tomorrow %1', f.time(at_s)).replace(' ', '\u00a0');
   };
-  const grams = (value: number): string => `${f.plain(value, 3)}\u00a0g/kWh`;
+  const grams = (value: number): string => `≈\u00a0${f.plain(value, 2)}\u00a0g/kWh`;
   const between = (low: number, high: number): string => f.span(f.plain(low, 2), f.plain(high, 2));
 
   const read = (): void => {
@@ -190,7 +190,7 @@ export function comingDay(context: Context): Block {
     if (more !== null) {
       say(
         marginal,
-        t.__('One more kWh now changes %1 (%2). Another quantity: it is in no number here.', grams(more.gco2e_per_kwh.likely), t.__('%1, %2, %3', basisWord(context, more), timeWord(context, more), more.source))
+        t.__('One more kWh now changes %1 (%2). Another quantity: it is in no number here.', intensityText(context, more), t.__('%1, %2, %3', basisWord(context, more), timeWord(context, more), more.source))
       );
     }
     if (day === null) {
@@ -213,7 +213,7 @@ export function comingDay(context: Context): Block {
     }
     set(reader, 'aria-valuemax', day.likely.length - 1);
     const [least, most] = [Math.min(...day.likely), Math.max(...day.likely)];
-    set(picture, 'aria-label', t.__('The grid of %1 until %2: %3 to %4', now.name, clock(ends, answer.as_of), f.plain(least, 3), grams(most)));
+    set(picture, 'aria-label', t.__('The grid of %1 until %2: %3 to %4', now.name, clock(ends, answer.as_of), f.plain(least, 2), grams(most)));
     values.replaceChildren(
       h('caption', {}, t.__('Grams of CO₂e per kWh in the coming day')),
       h('thead', {}, h('tr', {}, ...[t.__('From'), t.__('g/kWh'), t.__('5 to 95 %')].map(word => h('th', { scope: 'col' }, word)))),
@@ -225,7 +225,7 @@ export function comingDay(context: Context): Block {
             'tr',
             {},
             h('th', { scope: 'row' }, f.time((day?.start ?? 0) + i * (day?.step_s ?? 0))),
-            h('td', {}, f.plain(value, 3)),
+            h('td', {}, f.plain(value, 2)),
             h('td', {}, between(day?.low[i] ?? 0, day?.high[i] ?? 0))
           )
         )
@@ -257,7 +257,7 @@ export function comingDay(context: Context): Block {
     return t.__(
       '%1 instead of %2 now: %3 less (%4)',
       grams(chosen.gco2e_per_kwh),
-      f.plain(chosen.now_gco2e_per_kwh, 3),
+      `≈\u00a0${f.plain(chosen.now_gco2e_per_kwh, 2)}`,
       f.percent(likely),
       f.span(f.percent(low), f.percent(high))
     );

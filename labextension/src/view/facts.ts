@@ -19,6 +19,12 @@ export function basisWord({ t }: Context, { method, basis }: Pick<Grid, 'method'
   return basis === 'lifecycle' ? t.__('marginal, life cycle') : t.__('marginal, direct');
 }
 
+/** Three digits of what was measured or is a year's published mean, two and `≈` of what is estimated or foretold. */
+export function intensityText({ f }: Pick<Context, 'f'>, { gco2e_per_kwh, status, start }: Grid): string {
+  const { likely } = gco2e_per_kwh;
+  return status === 'actual' || start === null ? `${f.plain(likely, 3)}\u00a0g/kWh` : `≈\u00a0${f.plain(likely, 2)}\u00a0g/kWh`;
+}
+
 /** Of what time a number is, and how that is known. */
 export function timeWord({ t, f }: Context, { status, year, start, end }: Grid): string {
   if (start === null || end === null) {
@@ -97,7 +103,7 @@ export function facts(context: Context): Block {
     const quality = totals.quality ?? 'modelled';
     const guessed = flags.find(flag => flag.startsWith('region-'));
     grid.say(
-      t.__('%1 g/kWh · %2', f.plain(intensity.gco2e_per_kwh.likely, 3), intensity.name),
+      t.__('%1 · %2', intensityText(context, intensity), intensity.name),
       t.__('%1 · %2', basisWord(context, intensity), timeWord(context, intensity)),
       guessed === undefined ? null : regionWord(context, guessed)
     );

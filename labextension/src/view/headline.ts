@@ -23,6 +23,7 @@ export function headline(context: Context): Block {
   const { t, f } = context;
   const number = h('span', { class: 'jc-number' });
   const unit = h('span', { class: 'jc-unit' });
+  const what = h('span', { class: 'jc-what' }, t.__('CO₂e this session'));
   const band = h('i', { class: 'jc-band' });
   const likely = h('b', { class: 'jc-likely' });
   const bar = h('div', { class: 'jc-rangebar', 'aria-hidden': 'true' }, band, likely);
@@ -36,7 +37,7 @@ export function headline(context: Context): Block {
     'section',
     { class: 'jc-headline', 'aria-label': t.__('This session') },
     stalled,
-    h('p', { class: 'jc-hero' }, number, ' ', unit),
+    h('p', { class: 'jc-hero' }, h('span', { class: 'jc-amount' }, number, ' ', unit), ' ', what),
     bar,
     h('p', { class: 'jc-range jc-muted' }, range),
     h('dl', { class: 'jc-facts' }, energy.element, power.element, busy.element),
@@ -49,7 +50,7 @@ export function headline(context: Context): Block {
     const grams = f.grams(totals.operational_gco2e.likely, quality, totals.exact);
     const { mixed } = totals;
     say(number, mixed ? UNKNOWN : grams.number);
-    say(unit, mixed ? t.__('CO₂e this session') : t.__('%1 CO₂e this session', grams.unit));
+    say(unit, mixed ? '' : grams.unit);
     const { low, high } = totals.operational_gco2e;
     const end = high * 1.15;
     show(bar, high > 0 && !mixed);

@@ -62,6 +62,8 @@ export type Section = 'cells' | 'history' | 'day' | 'ahead' | 'method';
 export interface History {
   readonly period: Period;
   readonly answer: HistoryAnswer | null;
+  /** The last answer of each period: shown at once while the ledger is asked again. */
+  readonly kept: ReadonlyMap<Period, HistoryAnswer>;
   /** `later`: the kernel runs a cell and is asked when it has ended. */
   readonly asked: 'no' | 'now' | 'later';
   readonly problem: string | null;
@@ -129,7 +131,7 @@ export const initial: State = {
   now_ms: 0,
   subject: null,
   kernels: new Map(),
-  history: { period: '7d', answer: null, asked: 'no', problem: null },
+  history: { period: '7d', answer: null, kept: new Map(), asked: 'no', problem: null },
   ahead: noAhead,
   budget_gco2e: null,
   sorting: 'energy',
@@ -189,14 +191,18 @@ export function reduce(state: State, event: Event): State {
       return withKernel(state, event.kernel_id, kernel => ({ ...kernel, other_version: event.version }));
     case 'history-asked':
       return { ...state, history: { ...state.history, asked: event.asked, problem: null } };
-    case 'history':
-      return event.answer.period === state.history.period
-        ? { ...state, history: { ...state.history, answer: event.answer, asked: 'no', problem: null } }
-        : state;
+    case 'history': {
+      const { history } = state;
+      const kept = new Map(history.kept).set(event.answer.period, event.answer);
+      const isCurrent = event.answer.period === history.period;
+      return { ...state, history: isCurrent ? { ...history, kept, answer: event.answer, asked: 'no', problem: null } : { ...history, kept } };
+    }
     case 'history-problem':
       return { ...state, history: { ...state.history, asked: 'no', problem: event.problem } };
-    case 'period':
-      return { ...state, history: { ...state.history, period: event.period } };
+    case 'period': {
+      const { kept, answer } = state.history;
+      return { ...state, history: { ...state.history, period: event.period, answer: kept.get(event.period) ?? answer } };
+    }
     case 'ahead-form':
     case 'ahead-asked':
     case 'ahead':
