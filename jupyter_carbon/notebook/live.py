@@ -222,6 +222,8 @@ class Live:
     def settled(self, before: CellRecord, after: CellRecord) -> None:
         """A cell that has ended is told anew, by a surer intensity."""
         key, repeat = _key(after), after.run.id in self._repeats
+        if key not in self._rows:  # it ended before anybody watched, and is in no sum here
+            return
         self._sum = self._sum.settled(before, after)
         if repeat:
             self._repeat_gco2e += after.footprint.operational_gco2e.likely - before.footprint.operational_gco2e.likely
