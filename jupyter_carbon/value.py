@@ -44,7 +44,8 @@ def value(cls: type[T]) -> type[T]:
 def replace(one: T, **changed: Any) -> T:
     """The same value but for what is `changed`."""
     cls: Any = type(one)
-    return cast("T", cls(**{name: getattr(one, name) for name in cls.__slots__} | changed))
+    members = [changed.pop(name) if name in changed else getattr(one, name) for name in cls.__slots__]
+    return cast("T", cls(*members, **changed))  # what is left is nobody's name, and is refused by it
 
 
 def asdict(one: object) -> dict[str, Any]:

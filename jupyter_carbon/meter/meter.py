@@ -13,7 +13,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import cast
 
 from jupyter_carbon.meter.processes import ProcessTree
@@ -21,6 +20,7 @@ from jupyter_carbon.meter.short_cells import ShortCells
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
 from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
+from jupyter_carbon.value import replace
 
 SEARCH_FROM_S = 0.05
 """Cells longer than this have their child processes looked for once more at their end."""
@@ -49,6 +49,7 @@ FROZEN_FROM_BUSY = 0.5
 """A counter that did not move between two ticks at least so far apart, while this part of a CPU worked, is stuck."""
 
 Stretch = tuple[Reading, Reading]
+NOTHING: Mapping[str, float] = {}
 
 
 class Running:
@@ -203,9 +204,8 @@ class Meter:
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
-            window = self._difference(running.closed, cast("Reading", running.began), now)
-            if self._watched:
-                window = replace(window, edge_s=_both(running.edge_s, self._edge_s()))
+            edge_s = _both(running.edge_s, self._edge_s()) if self._watched else {}
+            window = self._difference(running.closed, cast("Reading", running.began), now, edge_s)
             if self._gpus:
                 window = self._with_likely_w(window)
                 since_j2 = running.wander_j2.get
@@ -336,10 +336,13 @@ class Meter:
 
     def _read_late(self) -> Reading:
         """The same in another order, for a beginning: joules and clock last, so that little of our own is counted."""
-        tree_cpu_s, machine_busy_s = self._tree.cpu_s(), self._busy.busy_s()
+        tree_cpu_s, machine_busy_s = self._tree.cpu_s(), self._busy.hold()
         energy_j: dict[Domain, float] = {}
-        for source in self._sources:
-            energy_j.update(source.energy_j())
+        try:
+            for source in self._sources:
+                energy_j.update(source.energy_j())
+        finally:
+            self._busy.release()
         return Reading(self._clock(), energy_j, tree_cpu_s, machine_busy_s, self._gpu_busy_s)
 
     def _trimmed(self, running: Running, arrived: tuple[float, float], now: Reading) -> Reading:
@@ -462,7 +465,13 @@ class Meter:
         if not self._open:
             self._between.append((last, now))
 
-    def _difference(self, stretches: Sequence[tuple[Reading, Reading, int]], began: Reading, now: Reading) -> Window:
+    def _difference(
+        self,
+        stretches: Sequence[tuple[Reading, Reading, int]],
+        began: Reading,
+        now: Reading,
+        edge_s: Mapping[str, float] = NOTHING,
+    ) -> Window:
         duration_s = cpu_s = busy_s = 0.0
         energy_j: dict[Domain, float] = {}
         flags: dict[str, None] = {}
@@ -473,10 +482,12 @@ class Meter:
             cpu_s += (b.tree_cpu_s - a.tree_cpu_s) * part
             busy_s += (b.machine_busy_s - a.machine_busy_s) * part
             before_j = a.energy_j.get
-            for domain, after_j in b.energy_j.items():
-                was_j = before_j(domain)
-                if was_j is not None:
-                    energy_j[domain] = energy_j.get(domain, 0.0) + (after_j - was_j) * part
+            gained_j = {d: (j - was_j) * part for d, j in b.energy_j.items() if (was_j := before_j(d)) is not None}
+            if energy_j:
+                for domain, more_j in gained_j.items():
+                    energy_j[domain] = energy_j.get(domain, 0.0) + more_j
+            else:  # nearly always: a cell of one stretch
+                energy_j = gained_j
             if b.gpu_busy_s is not a.gpu_busy_s:
                 for device, (own_s, all_s) in b.gpu_busy_s.items():
                     was_own_s, was_all_s = a.gpu_busy_s.get(device, (own_s, all_s))
@@ -509,7 +520,9 @@ class Meter:
             self._presence_during(began.t_s, now.t_s),
             tuple(flags),
             now.t_s - began.t_s,
-            filled_s=filled_s,
+            edge_s,
+            filled_s,
+            {},
         )
 
 
@@ -517,7 +530,8 @@ def _moved(a: Reading, b: Reading, t_s: float, tree_cpu_s: float) -> Reading:
     """The reading at a moment between `a` and `b`, where our CPU had worked so long since `a`; joules and others' CPU
     seconds on a straight line."""
     part = (t_s - a.t_s) / (b.t_s - a.t_s)
-    energy_j = {d: a.energy_j[d] + (j - a.energy_j[d]) * part for d, j in b.energy_j.items()}
+    before_j = a.energy_j
+    energy_j = {d: (was_j := before_j[d]) + (j - was_j) * part for d, j in b.energy_j.items()}
     ours_s = b.tree_cpu_s - a.tree_cpu_s
     tree_cpu_s = min(max(0.0, tree_cpu_s), ours_s)
     others_s = max(0.0, b.machine_busy_s - a.machine_busy_s - ours_s)
