@@ -210,8 +210,8 @@ class Share:
 class CarbonIntensity:
     """Grams of CO2-equivalent per kWh of electricity, in one place over one span of time.
 
-    `start` and `end` are ISO 8601 in UTC (`None` for a yearly figure); `basis`, `method` and `status` are never
-    mixed in a sum.
+    `start` and `end` are ISO 8601 in UTC (`None` for a yearly figure); two of `basis` or of `method` are never mixed in
+    a sum.
     """
 
     gco2e_per_kwh: Interval

@@ -76,6 +76,9 @@ if TYPE_CHECKING:
 SETTLE_FROM = 256
 """Ended cells that are settled by the ticker even while another runs: they hold their readings until then."""
 
+LOOK_AROUND_S = 5.0
+"""How often a running cell asks who else meters this machine; each cell's beginning and end do as well."""
+
 LOOK_S = 0.25
 """How long a script's first block waits at most for what the tables know of its place's hours; for no network."""
 
@@ -226,6 +229,7 @@ class Session:
         self._watcher: Watcher | None = None
         self._comes: Callable[[], Watcher] | None = None
         self._called = False
+        self._next_look_s = 0.0
         self._soon: deque[Callable[[], object]] = deque()
 
         self.surroundings = Surroundings(
@@ -612,7 +616,8 @@ class Session:
         """Each second while a cell runs; once more when none does, to settle and hand over."""
         if self.closed:
             return
-        self._look_around()
+        if not self._running or time.monotonic() >= self._next_look_s:
+            self._look_around()
         with self._unforkable:
             self.hours.look(self.surroundings.asked_for)
         self._let_in()
@@ -641,6 +646,7 @@ class Session:
 
     def _look_around(self) -> None:
         """See who else meters this machine: idle power and memory are shared among all who do."""
+        self._next_look_s = time.monotonic() + LOOK_AROUND_S
         others = self.books.others(self.host.memory_group)
         if others is not None:
             self.surroundings.share_with(others.count, others.in_memory, inside_another=others.above)

@@ -126,6 +126,8 @@ def _repr(self: Any) -> str:
 
 
 def _eq(self: Any, other: Any) -> Any:
+    if other is self:
+        return True
     if type(other) is not type(self):
         return NotImplemented
     return all(

@@ -28,7 +28,7 @@ METERS: Mapping[str, str] = {
 }
 OURS = "jupyter_carbon"
 
-SLOW_EDGE_S = 0.003
+SLOW_EDGE_S = 0.001
 """A meter of microseconds that takes longer than this at the edge of a cell has lost its core to somebody."""
 TRIES = 3
 

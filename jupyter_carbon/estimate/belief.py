@@ -203,7 +203,9 @@ def _least(one: Number, other: Number) -> Number:
 
 
 def _plus(one: Number, other: Number) -> Number:
-    return other if isinstance(one, float) and one == 0.0 else one + other
+    if isinstance(one, float) and one == 0.0:
+        return other
+    return one if isinstance(other, float) and other == 0.0 else one + other
 
 
 def _root(number: Number) -> Number:

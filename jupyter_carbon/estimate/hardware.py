@@ -98,7 +98,7 @@ def cpu(name: str | HardwareSpec) -> HardwareSpec:
 def own_cpu(idle_w: float, full_w: float, *, name: str = "own CPU", cores: int | None = None) -> HardwareSpec:
     """A CPU whose package was metered for a minute, idle and with all threads busy.
 
-    That halves the error of an estimate from its name and rating alone.
+    That halves the error of an estimate from its name and rating alone, the two minutes counted.
     """
     if not 0.0 < idle_w < full_w < math.inf:
         raise ValueError(f"idle_w={idle_w!r}, full_w={full_w!r} are not possible; they must be above 0, idle the lower")

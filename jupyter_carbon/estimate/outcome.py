@@ -92,34 +92,37 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What stands beside the GPUs: the watts of CPUs, memory and host, the base of the boxes, and the making of all."""
+    """What stands beside the GPUs: watts of CPUs, of memory and unnamed hosts, of the boxes, and the making of all."""
 
+    cpus_w: Sum
     host_w: Sum
     boxes_w: Sum
     embodied_kgco2e: Belief
 
     def rows(self, which: NDArray[np.int64]) -> Beside:
         """Those rows of columns."""
-        return Beside(self.host_w.rows(which), self.boxes_w.rows(which), self.embodied_kgco2e.rows(which))
+        return Beside(*(getattr(self, each.name).rows(which) for each in fields(self)))
 
 
+OF_CPUS = ("cpu_w", "cpu_idle", "cpu_rated_w", "cpu_full", "cpu_curve")
 OF_BESIDE = (
-    *("cpu_w", "cpu_idle", "cpu_rated_w", "cpu_full", "cpu_curve", "host_w", "ram_w_per_gb", "ram_gb", "wall_base_w"),
-    *("gpu_kgco2e", "cpu_kgco2e", "ram_kgco2e_per_gb", "machine_kgco2e", "host_kgco2e", "life_years", "fleet_use"),
+    *("host_w", "ram_w_per_gb", "ram_gb", "wall_base_w", "gpu_kgco2e", "cpu_kgco2e", "ram_kgco2e_per_gb"),
+    *("machine_kgco2e", "host_kgco2e", "life_years", "fleet_use"),
 )
-"""The ingredients that nothing else hangs on."""
+"""The ingredients that nothing else hangs on but the CPUs, and what else stands beside the GPUs."""
 
 
 def beside(given: Ingredients) -> Beside:
-    """It hangs on how many there are of everything, and where a CPU is named on the utilisation."""
+    """It hangs on how many there are of everything, and the CPUs where they are named on the utilisation."""
     machines = _machines(given)
-    return Beside(_others(given), Sum.of(given.wall_base_w.scaled(machines)), _embodied(given, machines))
+    boxes_w = Sum.of(given.wall_base_w.scaled(machines))
+    return Beside(cpus(given), _host(given), boxes_w, _embodied(given, machines))
 
 
 def outcome(given: Ingredients, rest: Beside | None = None) -> Outcome:
     """The whole chain; `rest` is what :func:`beside` says of these ingredients, if that is known already."""
     rest = beside(given) if rest is None else rest
-    devices_w = (Sum.of(_gpus(given)) + rest.host_w).belief()
+    devices_w = (Sum.of(_gpus(given)) + rest.cpus_w + rest.host_w).belief()
     at_plug_w = Sum.of(devices_w * given.wall_factor) + rest.boxes_w
     wall_w = where(given.at_wall > 0.0, at_plug_w.belief(), devices_w)
     pue = where(is_known(given.pue_given), Belief(given.pue_given), given.pue)
@@ -146,21 +149,26 @@ def _gpus(given: Ingredients) -> Belief:
     return gpu_w.scaled(given.n_gpu)
 
 
-def _others(given: Ingredients) -> Sum:
-    """Watts of CPUs, memory and unnamed hosts; devices of one kind err together, different kinds do not."""
+def cpus(given: Ingredients) -> Sum:
+    """Watts of all CPUs that have a name or a class; they err together."""
     cpu_w, used = given.cpu_w, given.utilisation
     followed = is_known(used) & (given.cpu_follows > 0.0)
     if is_any(followed):
         busy = Belief(number_where(followed, used, 0.0))
         share = package_share(busy, given.cpu_idle, given.cpu_full, given.cpu_curve)
         cpu_w = where(followed, share * given.cpu_rated_w, cpu_w)
+    return Sum.of(cpu_w.scaled(given.n_cpu))
+
+
+def _host(given: Ingredients) -> Sum:
+    """Watts of memory and of unnamed hosts; the two do not err together."""
     host_w = given.host_w.scaled(number_where(given.n_cpu > 0.0, given.n_gpu, 0.0))
     ram_gb = given.ram_gb.scaled(given.n_cpu)
     known_gb = is_known(given.ram_gb_given)
     if is_any(known_gb):
         ram_gb = where(known_gb, Belief(number_where(known_gb, given.ram_gb_given, 0.0)), ram_gb)
     ram_w = ram_gb * given.ram_w_per_gb.scaled(number_where(host_w.likely > 0.0, 0.0, 1.0))  # a host has its memory
-    return Sum.of(cpu_w.scaled(given.n_cpu), ram_w, host_w)
+    return Sum.of(ram_w, host_w)
 
 
 def _embodied(given: Ingredients, machines: Number) -> Belief:

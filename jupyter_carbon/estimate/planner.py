@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from jupyter_carbon.estimate.belief import Array, Belief, Number, Sum, is_any, merged, number_rows, number_where
 from jupyter_carbon.estimate.compose import ingredients, known_machine
-from jupyter_carbon.estimate.outcome import OF_BESIDE, Beside, Ingredients, Outcome, beside, outcome
+from jupyter_carbon.estimate.outcome import OF_BESIDE, OF_CPUS, Beside, Ingredients, Outcome, beside, cpus, outcome
 from jupyter_carbon.estimate.place import place
 from jupyter_carbon.estimate.scenario import Scenario
 from jupyter_carbon.estimate.sheet import Cases, Codes, Sheet, cases, errors, product, table
@@ -102,9 +103,10 @@ class _Costs:
             for name in ("cpu_follows", "at_wall", "gpus_per_machine", "n_gpu")
         }
         self._per_hour = None if distinct.own else self._ahead()
+        self._followed = "utilisation" in distinct.own and is_any(self._numbers["cpu_follows"])
         self._beside = self._beside_own() if distinct.own else None
         if self._beside is not None:
-            self._beliefs |= dict.fromkeys(OF_BESIDE, UNUSED)
+            self._beliefs |= dict.fromkeys(OF_BESIDE if self._followed else (*OF_BESIDE, *OF_CPUS), UNUSED)
             self._numbers["gpus_per_machine"] = math.nan
         if "utilisation" in distinct.own and not np.isnan(distinct.own["utilisation"]).any():
             self._beliefs["gpu_w"] = UNUSED
@@ -117,8 +119,10 @@ class _Costs:
             return
         counts = {name: values[case] for name, values in self._cases.counts.items()}
         own = {name: values[which] for name, values in self._cases.own.items()}
-        rest = None if self._beside is None else self._beside.rows(case)
         given = self._given(self._cases.of_names[case], {**counts, **own}, hours=hours, hour_of_year=seen)
+        rest = None if self._beside is None else self._beside.rows(case)
+        if rest is not None and self._followed:
+            rest = replace(rest, cpus_w=cpus(given))
         found = outcome(given, rest)
         _spread(costs, found, found.operational_kgco2e.low, found.operational_kgco2e.high)
 
@@ -132,12 +136,12 @@ class _Costs:
         return per_hour
 
     def _beside_own(self) -> Beside | None:
-        """What hangs on no number that rows have of their own, where that is so and the cases are few."""
-        own, many = self._cases.own, len(self._cases.of_names) > BLOCK
-        followed = "utilisation" in own and is_any(self._numbers["cpu_follows"])
-        if many or followed or "ram_gb" in own:
+        """What hangs on no number that rows have of their own, where that is so and the cases are few; of CPUs that
+        follow such a number, what they draw at none."""
+        if "ram_gb" in self._cases.own or len(self._cases.of_names) > BLOCK:
             return None
-        return beside(self._given(self._cases.of_names, self._cases.counts))
+        found = beside(self._given(self._cases.of_names, self._cases.counts))
+        return found if self._followed else replace(found, cpus_w=Sum(), host_w=found.cpus_w + found.host_w)
 
     def _given(
         self,

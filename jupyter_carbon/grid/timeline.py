@@ -14,7 +14,7 @@ from jupyter_carbon.grid.hourly import Profile
 from jupyter_carbon.grid.providers import FORECAST
 from jupyter_carbon.grid.region import Region
 from jupyter_carbon.grid.series import Series, check_one_kind, iso, rank
-from jupyter_carbon.model import ZERO, CarbonIntensity, IntensityUnavailable, Interval
+from jupyter_carbon.model import CarbonIntensity, IntensityUnavailable, Interval
 
 Course = Sequence[tuple[float, float]]
 """How a run's energy grew: seconds since its begin, and the part of its energy spent by then (0 to 1).  Between these
@@ -109,13 +109,14 @@ def weighed(parts: Sequence[tuple[float, CarbonIntensity]], *, start: str | None
     """
     check_one_kind(intensity for _, intensity in parts)
     whole = sum(weight for weight, _ in parts)
-    by_region: dict[str, Interval] = {}
+    by_region: dict[str, tuple[float, float, float]] = {}
     for weight, intensity in parts:
-        grams = intensity.gco2e_per_kwh.scaled(weight / whole if whole > 0.0 else 1.0 / len(parts))
-        by_region[intensity.region] = by_region.get(intensity.region, ZERO).plus_together(grams)
-    total, *others = by_region.values()
-    for grams in others:
-        total = total + grams
+        share, grams = weight / whole if whole > 0.0 else 1.0 / len(parts), intensity.gco2e_per_kwh
+        low, likely, high = by_region.get(intensity.region, (0.0, 0.0, 0.0))
+        by_region[intensity.region] = low + share * grams.low, likely + share * grams.likely, high + share * grams.high
+    total, *others = (Interval(*sums) for sums in by_region.values())
+    for other in others:
+        total = total + other
     worst = max((intensity for _, intensity in parts), key=rank)
     sources = dict.fromkeys(intensity.source.partition(", direct ")[0] for _, intensity in parts)
     names = dict.fromkeys(intensity.name for _, intensity in parts)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-UNSYNCED = ("jax", "tensorflow")
+UNSYNCED = ("tensorflow",)
 """Frameworks without a barrier that could be called without touching a device."""
 
 ERRORS = (RuntimeError, AssertionError, AttributeError)
@@ -25,7 +25,7 @@ def synchronise(modules: Mapping[str, ModuleType]) -> tuple[str, ...]:
     `modules` is `sys.modules`.
     """
     unsure = any(name in modules for name in UNSYNCED)
-    for name, wait in (("torch", _torch), ("cupy", _cupy)):
+    for name, wait in (("torch", _torch), ("cupy", _cupy), ("jax", _jax)):
         framework = modules.get(name)
         if framework is not None:
             try:
@@ -48,3 +48,10 @@ def _torch(torch: Any) -> None:
 def _cupy(cupy: Any) -> None:
     if cupy.get_default_memory_pool().total_bytes() > 0:  # else it has computed nothing on the present device
         cupy.cuda.Device().synchronize()
+
+
+def _jax(jax: Any) -> None:
+    if not jax._src.xla_bridge.backends_are_initialized():  # `live_arrays` would begin with them
+        return
+    for array in jax.live_arrays():  # what still runs ends in one of these, unless nobody holds it any more
+        array.block_until_ready()

@@ -78,7 +78,7 @@ def _answer(question: AskEstimate, session: Session) -> EstimateAnswer:
             "name": regions.resolve(other).name,
             "operational_gco2e": digits(there.operational_gco2e.likely),
         },
-        "later": _later(session, hours, where, run.operational_gco2e),
+        "later": _later(session, Job(hours, question["interruptible"]), where, run.operational_gco2e),
     }
 
 
@@ -121,28 +121,30 @@ def _width(interval: Interval) -> float:
     return math.log(interval.high / interval.low) if interval.low > 0.0 else math.inf
 
 
-def _later(session: Session, hours: float, where: regions.Region, now_gco2e: Interval) -> Later | None:
+def _later(session: Session, job: Job, where: regions.Region, now_gco2e: Interval) -> Later | None:
     live = session.hours.live
     timeline = live.timeline(where, "average")
     live.refresh_within(GRID_WAIT_S)
-    return later_of(timeline, hours, now_gco2e, time.time())
+    return later_of(timeline, job, now_gco2e, time.time())
 
 
-def later_of(timeline: Timeline, hours: float, now_gco2e: Interval, now_s: float) -> Later | None:
-    """The best start within a day of a run that costs so much now, where the hours of the place are known and another
-    one is better."""
-    if not 1 / 60 <= hours <= WAIT_H / 2:
+def later_of(timeline: Timeline, job: Job, now_gco2e: Interval, now_s: float) -> Later | None:
+    """The best start within a day of a run that costs so much now, or its best parts where it may pause; None where the
+    hours of the place are not known, and where the next ones are best."""
+    if not 1 / 60 <= job.hours <= WAIT_H / 2:
         return None
     end_s = now_s + WAIT_H * 3600.0
     try:
-        slots, signal = slots_of(timeline, now_s, end_s, hours)
+        slots, signal = slots_of(timeline, now_s, end_s, job.hours)
     except IntensityUnavailable:
         return None
-    advice = advise(slots, signal, Job(hours), now_s=now_s, end_s=end_s)
-    if advice.start <= advice.computed_at:
+    advice = advise(slots, signal, job, now_s=now_s, end_s=end_s)
+    if advice.start <= advice.computed_at and len(advice.runs) == 1:
         return None
     return {
         "start": advice.start.timestamp(),
+        "end": advice.end.timestamp(),
+        "parts": len(advice.runs),
         "operational_gco2e": digits(now_gco2e.likely * (1.0 - advice.saving.likely)),
         "saving": range_of(advice.saving),
         "worth_waiting": advice.worth_waiting,

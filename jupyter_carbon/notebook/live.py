@@ -120,14 +120,40 @@ class _Sum:
         return replace(self, footprint=replace(total, operational_gco2e=grams), inexact=inexact)
 
 
-@value
-class _Point:
-    """A stretch of time, the joules of its parts and their power as it is told, both in the order of `PARTS`."""
+class _Curve:
+    """Power over the last minute: when each stretch ended, and the watts of its parts as they are told."""
 
-    end_at: float
-    duration_s: float
-    energy_j: tuple[float, ...]
-    power_w: tuple[float, ...]
+    def __init__(self) -> None:
+        self._ends_at: deque[float] = deque(maxlen=4 * TAIL_POINTS)
+        self._power_w: dict[Part, deque[float]] = {part: deque(maxlen=4 * TAIL_POINTS) for part in PARTS}
+        self._newest: tuple[float, tuple[float, ...]] = (0.0, ())
+        """Seconds and joules of the newest stretch, which the next may join."""
+
+    def add(self, end_at: float, duration_s: float, energy_j: tuple[float, ...]) -> None:
+        """A stretch and the joules of its parts, in the order of `PARTS`."""
+        before_s, before_j = self._newest
+        if before_j and before_s + duration_s <= POINT_S:
+            duration_s += before_s
+            energy_j = tuple(a + b for a, b in zip(before_j, energy_j, strict=True))
+            self._ends_at.pop()
+            for column in self._power_w.values():
+                column.pop()
+        self._newest = duration_s, energy_j
+        self._ends_at.append(end_at)
+        for column, joules in zip(self._power_w.values(), energy_j, strict=True):
+            column.append(digits(joules / duration_s, 3))
+
+    def tail(self, at: float) -> Tail:
+        """The last minute before `at`; of parts that drew nothing there is nothing."""
+        while self._ends_at and at - self._ends_at[0] > TAIL_S:
+            self._ends_at.popleft()
+            for column in self._power_w.values():
+                column.popleft()
+        if not self._ends_at:
+            self._newest = 0.0, ()
+        power_w = {part: list(column)[-TAIL_POINTS:] for part, column in self._power_w.items() if any(column)}
+        ages_s = [round(at - end_at, 1) if end_at < at else 0.0 for end_at in self._ends_at]
+        return {"age_s": ages_s[-TAIL_POINTS:], "power_w": power_w}
 
 
 @value
@@ -159,7 +185,7 @@ class Live:
         self._top_keys: list[str] = []
         self._top: list[TopCell] = []
         self._flags: dict[str, None] = {}
-        self._points: deque[_Point] = deque(maxlen=4 * TAIL_POINTS)
+        self._curve = _Curve()
         # What stays the same over many snapshots is kept as one object, which is packed once (`Packer`).
         self._packer = Packer()
         self._told_flags: list[str] = []
@@ -196,6 +222,8 @@ class Live:
     def settled(self, before: CellRecord, after: CellRecord) -> None:
         """A cell that has ended is told anew, by a surer intensity."""
         key, repeat = _key(after), after.run.id in self._repeats
+        if key not in self._rows:  # it ended before anybody watched, and is in no sum here
+            return
         self._sum = self._sum.settled(before, after)
         if repeat:
             self._repeat_gco2e += after.footprint.operational_gco2e.likely - before.footprint.operational_gco2e.likely
@@ -219,13 +247,7 @@ class Live:
         for share in shares:
             by_part[PART_OF[share.domain.component]] += share.energy_j.likely
         by_part["rest"] = max(0.0, facility_j - sum(by_part.values()))
-        energy_j = tuple(by_part.values())
-        if self._points and self._points[-1].duration_s + duration_s <= POINT_S:
-            before = self._points.pop()
-            duration_s += before.duration_s
-            energy_j = tuple(a + b for a, b in zip(before.energy_j, energy_j, strict=True))
-        power_w = tuple([digits(joules / duration_s, 3) for joules in energy_j])
-        self._points.append(_Point(at, duration_s, energy_j, power_w))
+        self._curve.add(at, duration_s, tuple(by_part.values()))
 
     # --- what it looks like -----------------------------------------------------------------------------
 
@@ -248,7 +270,7 @@ class Live:
         self._seq += 1
         total = self._sum if now.running is None else self._sum.plus(now.running)
         last = None if self._last_key is None or now.running is not None else self._rows[self._last_key].cell
-        tail, power_w = self._tail(now.at)
+        tail = self._curve.tail(now.at)
         snapshot: Snapshot = {
             "v": VERSION,
             "session_id": self._session_id,
@@ -260,7 +282,7 @@ class Live:
             "running": None if now.running is None else _running(now.running, now),
             "ended": last,
             "totals": self._totals(total),
-            "power_w": power_w if now.running is not None else {},
+            "power_w": {} if now.running is None else {part: told[-1] for part, told in tail["power_w"].items()},
             "tail": tail,
             "parts": self._known_how(now),
             "intensity": self._where(now),
@@ -295,13 +317,6 @@ class Live:
             "mixed": len(total.kinds) > 1,
             "settled_runs": self._settled_runs,
         }
-
-    def _tail(self, at: float) -> tuple[Tail, dict[Part, float]]:
-        points = [point for point in self._points if at - point.end_at <= TAIL_S][-TAIL_POINTS:]
-        columns = zip(PARTS, zip(*[point.power_w for point in points], strict=True), strict=False)
-        power_w: dict[Part, list[float]] = {part: list(column) for part, column in columns if any(column)}
-        ages_s = [round(max(0.0, at - point.end_at), 1) for point in points]
-        return {"age_s": ages_s, "power_w": power_w}, {part: column[-1] for part, column in power_w.items()}
 
     def _known_how(self, now: Now) -> list[PartState]:
         """How each part is known: made anew only for another context or for other reasons."""

@@ -99,6 +99,7 @@ def _estimate_question(data: Mapping[str, Any]) -> AskEstimate:
         "n_gpu": float(n_gpu),
         "minutes": float(minutes),
         "region": region,
+        "interruptible": data.get("interruptible") is True,
     }
 
 

@@ -245,6 +245,8 @@ class AskEstimate(TypedDict):
     minutes: float
     region: str | None
     """None: where this kernel is."""
+    interruptible: bool
+    """It may stop and go on."""
 
 
 class FindingItem(TypedDict):
@@ -341,6 +343,9 @@ class Later(TypedDict):
 
     start: float
     """Seconds since the epoch."""
+    end: float
+    parts: int
+    """More than one where it pauses in between."""
     operational_gco2e: float
     saving: Range
     """The part of the grams that waiting saves."""

@@ -19,8 +19,10 @@ SEEK_FOR = 2.5
 """Steps after which a counter that has not moved is left alone for a while: its device sleeps."""
 REST_S, LONGEST_REST_S = 1.0, 60.0
 """How long it is left alone, and how long at most, while it goes on not to move."""
-KEEP_S = 0.15
-"""How often the moves are looked at again once they are known: clocks drift apart."""
+AGAIN_S = 0.15
+"""How often the moves are looked at again once they are known: a counter that stops is to be found out."""
+FAR_S = 1.0
+"""So far apart two moves tell their distance best: clocks drift, and what was seen is good to a look."""
 FIRST_DRIFT = 0.15
 """How well the distance of two moves is known at first, at least; then others farther away tell it better."""
 LEAST_DRIFT = 1e-5
@@ -43,8 +45,9 @@ class SteppedCounter:
     def __init__(self, counter: WrappingCounter, *, step_s: float, clock: Seconds = time.monotonic) -> None:
         self._counter, self._step_s, self._clock = counter, step_s, clock
         self._seen_j, self._seen_s = counter.energy_j(), clock()
-        self._said_j = self._seen_j
+        self._said_j = self._told_j = self._seen_j  # said to somebody, and at the last look
         self._move: _Move | None = None  # the last that was seen
+        self._anchor: _Move | None = None  # an earlier one, from which their distance is taken
         self._period_s: float | None = None  # how far moves are apart, and how well that is known, in seconds a second
         self._drift = 0.0
         self._mark: _Move | None = None  # an earlier one, and the mean power since then
@@ -57,7 +60,10 @@ class SteppedCounter:
 
     def energy_j(self) -> float:
         """Joules so far."""
-        return self._look(self._clock())
+        told_j = self._look(self._clock())
+        if told_j > self._said_j:
+            self._said_j = told_j
+        return self._said_j
 
     def edge_s(self) -> float:
         """How well the moment of the last move is known now, as the width of a range; where power changes from step to
@@ -79,7 +85,7 @@ class SteppedCounter:
         self._look(now_s)
         if self._period_s is not None and self._move is not None and self._move.t_s >= since_s:
             self._rest_s = REST_S
-            wait_s = min(KEEP_S, self._period_s / 12 / self._drift)
+            wait_s = min(AGAIN_S, self._period_s / 12 / self._drift)
             moves = math.ceil((now_s + wait_s - self._move.t_s) / self._period_s)
             self._rest_until(self._move.t_s + moves * self._period_s - SEEK_S - self._drift * wait_s)
         elif now_s - since_s > SEEK_FOR * self._step_s:
@@ -96,7 +102,7 @@ class SteppedCounter:
         count_j = self._counter.energy_j()
         if self._counter.drops != self._drops:  # a reset, a sleep: what was known of its moves was of another life
             self._drops = self._counter.drops
-            self._move = self._mark = self._period_s = None
+            self._move = self._anchor = self._mark = self._period_s = None
         if self._counter.guessing:  # it counts nothing, so nothing moves
             self._mark = None
         elif count_j != self._seen_j:
@@ -104,14 +110,12 @@ class SteppedCounter:
             if between_s <= FOUND * (self._period_s or self._step_s):
                 self._saw(_Move(now_s - between_s / 2, count_j, between_s / 2))
             elif self._period_s is None:
-                self._move = None  # the next to be seen is not the one after it
+                self._move = self._anchor = None  # the next to be seen is not the one after it
         if count_j != self._seen_j:
             self._changed_s = now_s
         told_j = count_j + self._since_move_j(now_s, count_j)
-        self._seen_j, self._seen_s = count_j, now_s
-        if told_j > self._said_j:
-            self._said_j = told_j
-        return self._said_j
+        self._seen_j, self._seen_s, self._told_j = count_j, now_s, told_j
+        return told_j
 
     def _since_move_j(self, now_s: float, count_j: float) -> float:
         """What was used since the last move.  Nothing where it is not known how far moves are apart: then this is the
@@ -124,7 +128,7 @@ class SteppedCounter:
         since_s = (now_s - self._move.t_s) % period_s
         if min(since_s, period_s - since_s) <= doubt_s:
             # Just moved, or about to: which of them is told by what should have been used since the look before.
-            expected_j = self._said_j + self._power_w * (now_s - self._seen_s)
+            expected_j = self._told_j + self._power_w * (now_s - self._seen_s)
             ages_s = (since_s, since_s + period_s) if since_s <= doubt_s else (since_s, since_s - period_s)
             since_s = max(0.0, min(ages_s, key=lambda age_s: abs(count_j + self._power_w * age_s - expected_j)))
         elif self._mark is None:
@@ -147,23 +151,31 @@ class SteppedCounter:
         return self._move.doubt_s + self._drift * abs(now_s - self._move.t_s)
 
     def _saw(self, move: _Move) -> None:
-        """Take a move for known; with the one seen before it tells how far moves are apart."""
-        earlier, self._move = self._move, move
+        """Take a move for known; with one seen before it tells how far moves are apart."""
+        earlier, self._move = self._anchor, move
         if earlier is None:
+            self._anchor = move
             return
         apart_s, both_s = move.t_s - earlier.t_s, move.doubt_s + earlier.doubt_s
         if self._period_s is None:
             if both_s <= FIRST_DRIFT * apart_s:  # the very next move: no look has missed one
                 self._period_s, self._drift = apart_s, both_s / apart_s
                 self._learn(move.mean_w_since(earlier), move)
+            else:
+                self._anchor = move
             return
         count, doubt_s = round(apart_s / self._period_s), self._drift * apart_s + both_s
         if count < 1 or doubt_s > self._period_s / 3:
-            return  # so long ago that steps may have been miscounted: only this moment is known
-        if abs(apart_s - count * self._period_s) > doubt_s + REGULAR * self._period_s:
+            self._anchor = move  # so long ago that steps may have been miscounted: only this moment is known
+        elif abs(apart_s - count * self._period_s) > doubt_s + REGULAR * self._period_s:
             self._period_s = self._mark = None  # not as regular as it was taken to be
-        elif both_s / apart_s < self._drift or apart_s > KEEP_S / 2:
-            self._period_s, self._drift = apart_s / count, max(both_s / apart_s, LEAST_DRIFT)
+            self._anchor = move
+        else:
+            if both_s / apart_s < self._drift:
+                self._period_s, self._drift = apart_s / count, max(both_s / apart_s, LEAST_DRIFT)
+            if apart_s > FAR_S:
+                self._period_s, self._drift = apart_s / count, max(both_s / apart_s, LEAST_DRIFT)
+                self._anchor = move
 
 
 @value

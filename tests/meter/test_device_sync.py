@@ -97,6 +97,30 @@ def test_cupy_that_has_computed_nothing_is_left_alone():
     assert synchronise({"cupy": cupy(none, held=0)}) == ()
 
 
+def jax(*arrays: object, begun: bool) -> SimpleNamespace:
+    def live_arrays() -> list[object]:
+        assert begun, "this wakes the driver"
+        return list(arrays)
+
+    bridge = SimpleNamespace(backends_are_initialized=lambda: begun)
+    return SimpleNamespace(_src=SimpleNamespace(xla_bridge=bridge), live_arrays=live_arrays)
+
+
+def test_jax_is_waited_for_array_by_array():
+    waited = []
+    arrays = [SimpleNamespace(block_until_ready=lambda n=n: waited.append(n)) for n in range(3)]
+    assert synchronise({"jax": jax(*arrays, begun=True)}) == ()
+    assert waited == [0, 1, 2]
+
+
+def test_jax_that_has_not_begun_is_left_alone():
+    assert synchronise({"jax": jax(begun=False)}) == ()
+
+
+def test_an_array_whose_computation_failed_is_a_doubt():
+    assert synchronise({"jax": jax(SimpleNamespace(block_until_ready=none), begun=True)}) == ("may-still-run",)
+
+
 @pytest.mark.parametrize("name", ["jax", "tensorflow"])
 def test_where_nobody_can_be_asked_it_may_still_run(name):
     assert synchronise({name: SimpleNamespace()}) == ("may-still-run",)

@@ -11,6 +11,7 @@ import pytest
 from machine import Machine
 
 import jupyter_carbon as jc
+from jupyter_carbon.estimate.advice import Job
 from jupyter_carbon.estimate.here import LOAD, METERED_S, NEXT, here
 from jupyter_carbon.footprint import NOTHING, Totals, footprint
 from jupyter_carbon.grid.region import resolve
@@ -20,7 +21,7 @@ from jupyter_carbon.notebook.protocol import VERSION, BadQuestion, parse_questio
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.session import Session
 
-ASK = {"v": VERSION, "ask": "estimate", "gpu": None, "n_gpu": 1, "minutes": 10, "region": None}
+ASK = {"v": VERSION, "ask": "estimate", "gpu": None, "n_gpu": 1, "minutes": 10, "region": None, "interruptible": False}
 
 
 @pytest.fixture
@@ -144,16 +145,25 @@ NOON_S, EVENING_S = 1_782_043_200.0, 1_782_064_800.0
 
 def test_an_evening_in_june_waits_for_the_sun_and_a_noon_does_not(session):
     germany = session.hours.live.timeline(resolve("DE"), "average")
-    later = later_of(germany, 2.0, Interval(800.0, 1000.0, 1200.0), EVENING_S)
+    later = later_of(germany, Job(2.0), Interval(800.0, 1000.0, 1200.0), EVENING_S)
     assert EVENING_S < later["start"] <= EVENING_S + 22 * 3600
     assert later["saving"]["likely"] > 0.1
     assert later["operational_gco2e"] == pytest.approx(1000 * (1 - later["saving"]["likely"]), rel=1e-3)
     assert (later["status"], later["worth_waiting"]) == ("yearly", later["saving"]["low"] > 0)
-    at_noon = later_of(germany, 2.0, Interval(800.0, 1000.0, 1200.0), NOON_S)
+    at_noon = later_of(germany, Job(2.0), Interval(800.0, 1000.0, 1200.0), NOON_S)
     assert not at_noon["worth_waiting"]
     assert at_noon["saving"]["likely"] < 0.05
 
 
+def test_a_run_that_may_pause_takes_the_cleanest_hours(session):
+    germany = session.hours.live.timeline(resolve("DE"), "average")
+    now = Interval(800.0, 1000.0, 1200.0)
+    whole, parted = (later_of(germany, Job(6.0, pauses), now, EVENING_S) for pauses in (False, True))
+    assert parted["operational_gco2e"] <= whole["operational_gco2e"]
+    assert (whole["parts"], whole["end"] - whole["start"]) == (1, pytest.approx(6 * 3600))
+    assert parted["end"] - parted["start"] >= 6 * 3600 - 1
+
+
 def test_a_run_of_more_than_half_a_day_is_not_put_off_by_the_form(session):
     germany = session.hours.live.timeline(resolve("DE"), "average")
-    assert later_of(germany, 13.0, Interval(800.0, 1000.0, 1200.0), EVENING_S) is None
+    assert later_of(germany, Job(13.0), Interval(800.0, 1000.0, 1200.0), EVENING_S) is None

@@ -8,6 +8,7 @@ import pytest
 from panel_states import IDLE, KERNEL, LIVE, MODELLED, T0_MS, cells, feed, focus, link, status, tick
 from playwright.sync_api import Page
 
+WHOLE = {"interruptible": False}
 OPEN = {"type": "fold", "section": "ahead", "folded": False}
 FORM = ".jc-section-ahead"
 
@@ -29,6 +30,8 @@ def an_answer(**more: Any) -> dict[str, Any]:
         "elsewhere": {"region": "FR", "name": "France", "operational_gco2e": 90.0},
         "later": {
             "start": T0_MS / 1000 + 3 * 3600,
+            "end": T0_MS / 1000 + 9 * 3600,
+            "parts": 1,
             "operational_gco2e": 660.0,
             "saving": {"low": 0.12, "likely": 0.22, "high": 0.31},
             "worth_waiting": True,
@@ -65,7 +68,7 @@ def test_an_empty_form_asks_for_ten_minutes_on_this_machine_here(show):
     assert page.evaluate("acted") == [
         {
             "type": "ahead",
-            "question": {"v": 1, "ask": "estimate", "gpu": None, "n_gpu": 1, "minutes": 10, "region": None},
+            "question": {"v": 1, "ask": "estimate", "gpu": None, "n_gpu": 1, "minutes": 10, "region": None, **WHOLE},
         }
     ]
 
@@ -80,7 +83,7 @@ def test_what_is_written_is_what_is_asked(show):
     page.get_by_label("region").press("Enter")
     (action,) = page.evaluate("acted")
     assert action["question"] == {
-        "v": 1, "ask": "estimate", "gpu": "A100", "n_gpu": 8, "minutes": 4320, "region": "US-CA",
+        "v": 1, "ask": "estimate", "gpu": "A100", "n_gpu": 8, "minutes": 4320, "region": "US-CA", **WHOLE,
     }  # fmt: skip
 
 
@@ -103,13 +106,24 @@ def test_an_answer_has_its_range_another_place_and_another_hour(show):
     assert words(page, ".jc-aheadrange") == "0.50_–_1.3_kg · ≈_2.2_kWh"
     assert words(page, ".jc-compared") == "in France ≈_90_g · from 17:13 ≈_660_g"
     assert "the range hangs most on: GPU draw" in page.locator(".jc-why").inner_text()
-    assert "the later start by: forecast" in page.locator(".jc-why").inner_text()
+    assert "waiting saves 22% (12%_–_31%): forecast" in words(page, ".jc-why")
 
 
 def test_a_start_that_is_not_worth_the_wait_says_so(show):
     later = {**an_answer()["later"], "worth_waiting": False}
     page = show([*IDLING, answered(later=later)])
     assert page.locator(".jc-compared").inner_text().endswith("not worth the wait")
+
+
+def test_a_run_that_may_pause_is_asked_for_and_told_in_parts(show):
+    page = show(IDLING)
+    page.get_by_label("may pause and go on").check()
+    page.get_by_role("button", name="Estimate").click()
+    (action,) = page.evaluate("acted")
+    assert action["question"]["interruptible"] is True
+    page.evaluate("event => store.dispatch(event)", answered(later={**an_answer()["later"], "parts": 3}))
+    assert page.get_by_label("may pause and go on").is_checked()
+    assert words(page, ".jc-compared") == "in France ≈_90_g · in 3 parts, 17:13_–_23:13 ≈_660_g"
 
 
 def test_where_no_hour_is_known_none_is_named(show):
@@ -162,9 +176,9 @@ def test_the_state_is_a_pure_function_of_its_events(show):
         }""",
         an_answer(),
     )
-    empty = {"form": {"gpu": "", "n_gpu": "1", "minutes": "10", "region": ""}, "answer": None}
+    empty = {"form": {"gpu": "", "n_gpu": "1", "minutes": "10", "region": "", "pauses": False}, "answer": None}
     assert states["before"] == {**empty, "asked": "no", "problem": None}
-    assert states["after"]["form"] == {"gpu": "A100", "n_gpu": "1", "minutes": "10", "region": ""}
+    assert states["after"]["form"] == {"gpu": "A100", "n_gpu": "1", "minutes": "10", "region": "", "pauses": False}
     assert (states["after"]["asked"], states["after"]["answer"]["minutes"]) == ("no", 360)
 
 

@@ -9,6 +9,8 @@ export interface AheadForm {
   readonly n_gpu: string;
   readonly minutes: string;
   readonly region: string;
+  /** The run may stop and go on. */
+  readonly pauses: boolean;
 }
 
 export interface Ahead {
@@ -27,7 +29,7 @@ export type AheadEvent =
   | { readonly type: 'ahead-problem'; readonly problem: string | null };
 
 export const noAhead: Ahead = {
-  form: { gpu: '', n_gpu: '1', minutes: '10', region: '' },
+  form: { gpu: '', n_gpu: '1', minutes: '10', region: '', pauses: false },
   answer: null,
   asked: 'no',
   problem: null
@@ -57,5 +59,5 @@ export function questionOf(form: AheadForm): AskEstimate | 'minutes' | 'n_gpu' {
   if (!(n_gpu > 0 && Number.isFinite(n_gpu))) {
     return 'n_gpu';
   }
-  return { v: VERSION, ask: 'estimate', gpu, n_gpu, minutes, region: form.region.trim() || null };
+  return { v: VERSION, ask: 'estimate', gpu, n_gpu, minutes, region: form.region.trim() || null, interruptible: form.pauses };
 }

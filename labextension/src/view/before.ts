@@ -13,6 +13,9 @@ import { kernelOf } from './store';
 const SUGGESTED = ['H100', 'A100 80GB', 'L4', 'T4', 'RTX 4090', 'data-centre GPU', 'desktop GPU', 'laptop GPU'];
 let number = 0;
 
+/** The fields that are written into. */
+type Written = Exclude<keyof AheadForm, 'pauses'>;
+
 /** A number, its mark and its unit stay on one line. */
 const whole = (text: string): string => text.replace(/ /g, '\u00a0');
 
@@ -20,7 +23,7 @@ export function beforeYouRun(context: Context): Block {
   const { t, act, dispatch } = context;
   number += 1;
   const list = `jc-hardware-${number}`;
-  const field = (name: keyof AheadForm, label: string, attributes: Readonly<Record<string, string | number>>): readonly [HTMLElement, HTMLInputElement] => {
+  const field = (name: Written, label: string, attributes: Readonly<Record<string, string | number>>): readonly [HTMLElement, HTMLInputElement] => {
     const input = h('input', { class: 'jc-input', autocomplete: 'off', spellcheck: 'false', ...attributes });
     input.addEventListener('input', () => dispatch({ type: 'ahead-form', form: { [name]: input.value } }));
     return [h('label', { class: `jc-field jc-field-${name}` }, h('span', { class: 'jc-muted' }, label), input), input];
@@ -29,6 +32,8 @@ export function beforeYouRun(context: Context): Block {
   const [countField, count] = field('n_gpu', t.__('how many'), { type: 'number', min: 1, step: 1 });
   const [minutesField, minutes] = field('minutes', t.__('minutes'), { type: 'text', inputmode: 'decimal', maxlength: 12 });
   const [regionField, region] = field('region', t.__('region'), { type: 'text', maxlength: 60 });
+  const pauses = h('input', { type: 'checkbox', class: 'jc-check' });
+  pauses.addEventListener('change', () => dispatch({ type: 'ahead-form', form: { pauses: pauses.checked } }));
   const inputs = { gpu, n_gpu: count, minutes, region };
   const submit = h('button', { type: 'submit', class: 'jc-button jc-ask' }, t.__('Estimate'));
   const form = h(
@@ -39,6 +44,7 @@ export function beforeYouRun(context: Context): Block {
     minutesField,
     regionField,
     submit,
+    h('label', { class: 'jc-field jc-field-pauses' }, pauses, ' ', t.__('may pause and go on')),
     h('datalist', { id: list }, ...SUGGESTED.map(value => h('option', { value })))
   );
   const total = h('b', { class: 'jc-aheadtotal' });
@@ -71,7 +77,8 @@ export function beforeYouRun(context: Context): Block {
     state = all.ahead;
     const kernel = kernelOf(all);
     const reachable = kernel?.link === 'on' && !kernel.dead;
-    for (const name of Object.keys(inputs) as (keyof AheadForm)[]) {
+    pauses.checked = state.form.pauses;
+    for (const name of Object.keys(inputs) as Written[]) {
       if (inputs[name].value !== state.form[name]) {
         inputs[name].value = state.form[name];
       }
@@ -92,6 +99,9 @@ export function beforeYouRun(context: Context): Block {
     }
   };
 
+  const laterWord = ({ start, end, parts }: NonNullable<EstimateAnswer['later']>): string =>
+    parts === 1 ? t.__('from %1', context.f.time(start)) : t.__('in %1 parts, %2', parts, context.f.span(context.f.time(start), context.f.time(end)));
+
   const draw = (answer: EstimateAnswer): void => {
     const { f } = context;
     const grams = (value: number): string => {
@@ -109,14 +119,14 @@ export function beforeYouRun(context: Context): Block {
       later === null
         ? null
         : later.worth_waiting
-          ? t.__('from %1 %2', f.time(later.start), grams(later.operational_gco2e))
-          : t.__('from %1 %2, not worth the wait', f.time(later.start), grams(later.operational_gco2e));
+          ? t.__('%1 %2', laterWord(later), grams(later.operational_gco2e))
+          : t.__('%1 %2, not worth the wait', laterWord(later), grams(later.operational_gco2e));
     say(compared, then === null ? there : t.__('%1 · %2', there, then));
     const more = [
       t.__('%1, %2 in %3', answer.what, f.duration(answer.minutes * 60), answer.name),
       answer.basis,
       t.__('the range hangs most on: %1', answer.dominant),
-      ...(later === null ? [] : [t.__('the later start by: %1', courseWord(context, later.status))]),
+      ...(later === null ? [] : [t.__('waiting saves %1 (%2): %3', f.percent(later.saving.likely), f.span(f.percent(later.saving.low), f.percent(later.saving.high)), courseWord(context, later.status))]),
       ...(answer.embodied_gco2e === null ? [] : [t.__('making of the hardware %1 more', grams(answer.embodied_gco2e))]),
       ...(answer.water_l === null ? [] : [t.__('water %1', whole(f.quantity(answer.water_l, 'l', 'assumed')))])
     ];

@@ -211,7 +211,7 @@ const estimateAnswer = object({
   water_l: maybe(num),
   dominant: text,
   elsewhere: object({ region: text, name: text, operational_gco2e: num }),
-  later: maybe(object({ start: num, operational_gco2e: num, saving: range, worth_waiting: flag, status }))
+  later: maybe(object({ start: num, end: num, parts: num, operational_gco2e: num, saving: range, worth_waiting: flag, status }))
 });
 const outlookAnswer = object({
   v: num,
@@ -288,6 +288,7 @@ export type AskEstimate = {
   readonly n_gpu: number;
   readonly minutes: number;
   readonly region: string | null;
+  readonly interruptible: boolean;
 };
 
 const refusable =
