@@ -36,7 +36,7 @@ def text(page: Page) -> str:
 
 def words(page: Page, selector: str) -> str:
     """What a reader sees there; the blanks that hold a number and its unit together are blanks."""
-    return page.locator(selector).inner_text().replace("\xa0", " ")
+    return page.locator(selector).inner_text().replace("\xa0", " ").replace("\u2060", "")
 
 
 # --- every state says something, and says it well --------------------------------------------------------------
