@@ -365,7 +365,7 @@ class Lab:
         return self.page.locator("#jupyter-carbon-panel")
 
     def text(self) -> str:
-        return self.panel.inner_text().replace("\xa0", " ")
+        return self.panel.inner_text().replace("\xa0", " ").replace("\u2060", "")
 
     def until(self, words: str, timeout_s: float = PATIENCE_S) -> float:
         """Wait until the panel says these words; how long that took."""
@@ -414,7 +414,7 @@ class Lab:
         seen += [(at_s, text) for at_s, text in self.page.evaluate("watcher.disconnect(), seen")]
 
     def read(self, selector: str) -> str:
-        return self.panel.locator(selector).inner_text().replace("\xa0", " ")
+        return self.panel.locator(selector).inner_text().replace("\xa0", " ").replace("\u2060", "")
 
     @property
     def indicator(self) -> str:

@@ -46,7 +46,7 @@ def answered(**more: Any) -> dict[str, Any]:
 
 
 def words(page: Page, selector: str) -> str:
-    return page.locator(selector).inner_text().replace("\u00a0", "_")
+    return page.locator(selector).inner_text().replace("\u00a0", "_").replace("\u2060", "")
 
 
 IDLING = [focus(), feed(IDLE), cells(), OPEN]

@@ -55,7 +55,7 @@ DAY = ".jc-section-day"
 
 
 def words(page: Page, selector: str) -> str:
-    return page.locator(selector).inner_text().replace("\xa0", " ")
+    return page.locator(selector).inner_text().replace("\xa0", " ").replace("\u2060", "")
 
 
 def tell(page: Page, *events: dict[str, Any]) -> None:
@@ -163,7 +163,7 @@ def test_arrow_keys_and_the_pointer_read_the_day(show):
 
 def test_the_picture_has_a_sentence_and_its_values_are_a_table(show):
     page = show(STATES["day-worth"])
-    label = page.locator(".jc-daycurve").get_attribute("aria-label").replace("\xa0", " ")
+    label = page.locator(".jc-daycurve").get_attribute("aria-label").replace("\xa0", " ").replace("\u2060", "")
     assert label.startswith("The grid of United Kingdom until tomorrow 14:00: ")
     table = page.locator(".jc-dayvalues")
     assert table.locator("thead th").all_inner_texts() == ["From", "g/kWh", "5 to 95 %"]

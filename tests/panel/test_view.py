@@ -36,7 +36,7 @@ def text(page: Page) -> str:
 
 def words(page: Page, selector: str) -> str:
     """What a reader sees there; the blanks that hold a number and its unit together are blanks."""
-    return page.locator(selector).inner_text().replace("\xa0", " ")
+    return page.locator(selector).inner_text().replace("\xa0", " ").replace("\u2060", "")
 
 
 # --- every state says something, and says it well --------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_a_picture_of_one_state_is_the_same_twice(show):
     assert pictures[0] == pictures[1]
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pictures_of_every_state_can_be_looked_at(gallery, pictures, theme, width):
     page = gallery(theme, width)

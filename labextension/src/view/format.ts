@@ -175,7 +175,8 @@ export function createFormat(locale: string): Format {
     ratio: value => ratios.format(value),
     integer: value => decimal(value, 0),
     percent: share => shares.format(share).replace('-', '−'),
-    span: (from, to) => `${from}${NBSP}–${NBSP}${to}`,
+    // A line may end after a dash, blank or not: the word joiner forbids it.
+    span: (from, to) => `${from}${NBSP}–\u2060${NBSP}${to}`,
     duration: seconds => {
       if (seconds === null) {
         return UNKNOWN;
