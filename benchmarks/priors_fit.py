@@ -11,13 +11,15 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from jupyter_carbon.estimate.priors import Prior, SizeLine, logit, share_of
+from jupyter_carbon import tables
+from jupyter_carbon.estimate import hardware
+from jupyter_carbon.estimate.priors import Prior, SizeLine, logit, share_of, shipped
 from jupyter_carbon.model import Interval
 
 # What ran, in the words of the package.
@@ -41,6 +43,10 @@ NETWORKS = {
 # 32 pixels (Ma et al. 2018, scaled); 2 x 85e6 weights x 128 or 384 tokens.
 GFLOP = {("cifar100", "shufflenetv2"): 0.1, ("imagenet", "resnet50"): 8.2}
 GFLOP |= {("sentiment140", "bert_base_uncased"): 22.0, ("squad", "bert_base_uncased"): 65.0}
+
+# What a server's supply and converters take; and, of what it draws idle behind them, the packages' part: assumed, the
+# rest is board, fans, memory and disks.
+SUPPLY, IDLE_PART = 1.1, 0.35
 
 # The PC of wall_meter.csv as the package would describe it, to read a GPU's or a CPU's share off the plug.
 PC_FACTOR, PC_BASE_W, PC_RAM_W, PC_IDLE_GPU_W = 1.15, 50.0, 10.0, 22.0
@@ -69,25 +75,22 @@ class Samples:
         """All other groups."""
         return self.only(self.group != group)
 
+    def with_more(self, other: Samples) -> Samples:
+        """These and those of another source, where no sizes count."""
+        joined = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("share", "group", "size")
+        }
+        return replace(self, **joined)
+
     def only(self, keep: np.ndarray) -> Samples:
-        return Samples(
-            self.quantity,
-            self.device,
-            self.workload,
-            self.share[keep],
-            self.group[keep],
-            self.size[keep],
-            self.measure,
-            self.default_batch,
-            self.smallest,
-            self.largest,
-            self.scatter_kept,
-        )
+        return replace(self, share=self.share[keep], group=self.group[keep], size=self.size[keep])
 
 
 def collect(truth: Path) -> list[Samples]:
     """What each set says about a device's share of its rating."""
-    return [*_inference(truth), *_training(truth), *_plug(truth)]
+    tpus, gpus = _published(truth)
+    inference, (*by_word, zeus), plug = _inference(truth), _training(truth), _plug(truth)
+    return [*inference, *by_word, zeus.with_more(gpus), tpus, *plug]
 
 
 def _inference(truth: Path) -> list[Samples]:
@@ -148,6 +151,26 @@ def _training(truth: Path) -> list[Samples]:
     return found
 
 
+# A TPU host and its supply as the package describes them, to read a TPU's share off the whole system.
+TPU_HOST, TPU_BASE_W = 0.27, 30.0 / 8
+
+
+def _published(truth: Path) -> tuple[Samples, Samples]:
+    """TPUs from the whole system's watts, less the host; GPUs whose own power was sampled all through the run."""
+    frame = pd.read_csv(truth / "published_training.csv")
+    frame = frame[(frame.evidence_class == "measured") & frame.device_hours.notna() & frame.reported_mwh.notna()]
+    mean_w = frame.reported_mwh * 1e6 / frame.device_hours / frame.pue.fillna(1.1)
+    tpu, alone = frame.hardware.str.startswith("TPU"), frame.includes.str.startswith("GPU only")
+    whole = ((mean_w - TPU_BASE_W) / SUPPLY / frame.tdp_w_per_device - TPU_HOST)[tpu]
+    own = (frame.reported_mwh * 1e6 / frame.device_hours / frame.tdp_w_per_device)[alone]
+
+    def samples(device: str, share: pd.Series) -> Samples:
+        group = frame.id[share.index].to_numpy()
+        return Samples("draw", device, "training", share.to_numpy(), group, np.full(len(share), np.nan))
+
+    return samples("tpu", whole), samples("gpu", own)
+
+
 PASCAL = (
     0.75  # a P100 against the other cards, in share of its rating: 0.69 / 0.89, 0.49 / 0.68, 0.64 / 0.85, 0.42 / 0.61
 )
@@ -159,34 +182,86 @@ def _plug(truth: Path) -> list[Samples]:
     frame["word"] = frame.experiment.map({"imagenet": "vision-inference", "ollama": "llm-inference"})
     found = []
     for (word, device), part in frame.groupby(["word", "device_used"]):
-        batch = part.batch_size.fillna(1.0)
-        size = (batch * part.n_parameters).to_numpy()
         if device == "gpu":
-            cpu_w = CPU_RATED_W * (CPU_IDLE + (CPU_FULL - CPU_IDLE) * (1 - (1 - HOST_BUSY[word]) ** CPU_CURVE))
-            share = (part.devices_w.to_numpy() - cpu_w) / GPU_RATED_W
-            default = 1.0 if word == "llm-inference" else None
-            found.append(
-                Samples(
-                    "draw",
-                    "geforce",
-                    word,
-                    share,
-                    part.model.to_numpy(),
-                    size,
-                    "batch x parameters",
-                    default,
-                    *_reach(pd.Series(size)),
-                    scatter_kept=0.65,
-                )
-            )
+            found.append(_plug_gpu(part, word, 1.0 if word == "llm-inference" else None, scatter_kept=0.65))
         else:
             full = (part.devices_w.to_numpy() - PC_IDLE_GPU_W) / CPU_RATED_W
             active = np.clip((full - CPU_IDLE) / (CPU_FULL - CPU_IDLE), 0.005, 0.9995)
             busy = 1 - (1 - active) ** (1 / CPU_CURVE)
-            found.append(
-                Samples("busy", "cpu", word, busy, part.model.to_numpy(), size, "batch x parameters", None, 3e7, 1.2e8)
-            )
-    return found
+            group, size = part.model.to_numpy(), _work(part)
+            found += [
+                Samples("busy", "cpu", name, busy, group, size, "batch x parameters", None, 3e7, 1.2e8)
+                for name in (word, "inference")
+            ]
+    return [*found, _plug_gpu(frame[frame.device_used == "gpu"], "inference", 1.0, scatter_kept=1.0)]
+
+
+def _work(part: pd.DataFrame) -> np.ndarray:
+    return np.asarray(part.batch_size.fillna(1.0) * part.n_parameters)
+
+
+def _plug_gpu(part: pd.DataFrame, word: str, default_batch: float | None, *, scatter_kept: float) -> Samples:
+    host = 1 - (1 - part.word.map(HOST_BUSY).to_numpy()) ** CPU_CURVE
+    cpu_w = CPU_RATED_W * (CPU_IDLE + (CPU_FULL - CPU_IDLE) * host)
+    return Samples(
+        "draw",
+        "geforce",
+        word,
+        (part.devices_w.to_numpy() - cpu_w) / GPU_RATED_W,
+        part.model.to_numpy(),
+        _work(part),
+        "batch x parameters",
+        default_batch,
+        *_reach(pd.Series(_work(part))),
+        scatter_kept=scatter_kept,
+    )
+
+
+def cpu_levels(truth: Path, *, small: bool) -> tuple[Interval, Interval]:
+    """Idle and full share of the rating of CPUs in servers at the plug: of up to eight cores in boxes with one socket
+    since 2011 (kin of desktop parts), or of more cores since 2017."""
+    frame = pd.read_csv(truth / "specpower.csv")
+    few = (frame.cores / frame.chips) <= hardware.MANY_CORES
+    part = frame[few & (frame.chips == 1) & (frame.year >= 2011)] if small else frame[~few & (frame.year >= 2017)]
+    rated_w = np.array([getattr(tables.cpu(name), "tdp_w", np.nan) for name in part.cpu]) * part.chips
+    idle = IDLE_PART * part.w_idle / SUPPLY / rated_w
+    full = (part.w_100 - part.w_idle) / SUPPLY / rated_w + idle
+    ends = (idle.dropna().quantile([0.05, 0.5, 0.95]), full.dropna().quantile([0.05, 0.5, 0.95]))
+    return Interval(*ends[0]), Interval(*ends[1])
+
+
+def cpu_without(truth: Path, model: str) -> list[Prior]:
+    """The rows of a CPU that nobody metered: its levels are those of servers at the plug, spread load rises as their
+    graduated load does, and packed load as on the other parts whose packages were metered."""
+    frame = pd.read_csv(truth / "cpu_load_power.csv")
+    frame = frame[frame.usable_truth == 1]
+    own = frame[frame.cpu_model == model].iloc[0]
+    idle, full = cpu_levels(truth, small=own.cores_total / own.sockets <= hardware.MANY_CORES)
+    packed = [
+        _exponent(part.load_nominal_pct / 100, part.rapl_w)
+        for _, part in frame[(frame.cpu_model != model) & (frame.load_type == "some_cores")].groupby("cpu_model")
+    ]
+    spread = [
+        _exponent(part.load_pct / 100, part.watts)
+        for _, part in pd.read_csv(truth / "specpower_levels.csv").groupby("system")
+    ]
+    curves = {
+        which: shipped()("curve", (which,)).belief.scaled(np.median(found) / shipped()("curve", (which,)).belief.likely)
+        for which, found in (("packed", packed), ("spread", spread))
+    }
+    beliefs = {("idle", "cpu"): idle, ("full", "cpu"): full, **{("curve", which): at for which, at in curves.items()}}
+    return [
+        Prior(quantity, device, "", "", belief, None, "modelled", "fit")
+        for (quantity, device), belief in beliefs.items()
+    ]
+
+
+def _exponent(load: pd.Series, watts: pd.Series) -> float:
+    """The curve through a part's own ends that is nearest to what it drew."""
+    idle_w, full_w = watts[load == 0].mean(), watts[load == 1].mean()
+    tried = np.geomspace(0.2, 6.0, 200)
+    errors = [np.abs(idle_w + (full_w - idle_w) * (1 - (1 - load) ** each) - watts).mean() for each in tried]
+    return float(tried[int(np.argmin(errors))])
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, at: float) -> float:

@@ -435,6 +435,17 @@ def time_zones() -> list[Row]:
 CPU_LICENCES = {"AGPL-3.0 repo; facts from techpowerup.com": "facts"}
 CPU_NAMES = {"Rasberry Pi 4": "Raspberry Pi 4"}
 CPU_VENDORS = {"VIA": "VIA", "ZHAOXIN": "Zhaoxin", "Steam": "AMD", "Microsoft": "Microsoft", "Raspberry": "Broadcom"}
+# The processor base power; collections list the maximum turbo power of this generation.
+TURBO = ("Core i5-12600K", "Core i5-12600KF", "Core i7-12700K", "Core i7-12700KF", "Core i9-12900K", "Core i9-12900KF")
+CPU_FIXES: dict[str, Row] = {
+    f"Intel {name}": {
+        "tdp_w": "125",
+        "publisher": "TechPowerUp",
+        "licence": "facts",
+        "source": "BoaviztAPI cpu_specs.csv",
+    }
+    for name in TURBO
+}
 CPU_PUBLISHERS = ("Intel", "AMD", "TechPowerUp", "Eco2AI (collection)", "Green Algorithms", "CodeCarbon (collection)")
 
 
@@ -478,6 +489,8 @@ def cpus(reference: list[Row], accelerators: list[Row]) -> list[Row]:
             "licence": CPU_LICENCES.get(row["licence"], row["licence"].split(" (")[0]),
             "source": row["url"].split("/tree/")[0].split("/blob/")[0] or row["source"],
         }
+        if model in CPU_FIXES:
+            new |= {"tdp_others": f"{new['tdp_w']} (maximum turbo power)"} | CPU_FIXES[model]
         old = best.get(key)
         if old is None or rank(new) < rank(old):
             best[key] = new
@@ -517,6 +530,41 @@ GPU_FIXES: dict[str, Row] = {
 }
 # Two boards under one power, and TPU boards of four chips listed as one chip
 GPU_LEFT_OUT = {"A100 PCIe 40/80GB", "TPUv2 Chip", "TPUv3 Chip"}
+# Rated power as the maker published it, of boards that no collection has: model, vendor, W, GB, year, page.
+GPU_ADDED = (
+    ("GeForce GTX 960", "NVIDIA", "120", "2", "2015", "https://www.nvidia.com/en-us/geforce/900-series/"),
+    ("GeForce GTX 970", "NVIDIA", "145", "4", "2014", "https://www.nvidia.com/en-us/geforce/900-series/"),
+    ("Radeon RX 9070", "AMD", "220", "16", "2025", "https://www.amd.com/en/products/graphics/desktops/radeon.html"),
+    ("Radeon RX 9070 XT", "AMD", "304", "16", "2025", "https://www.amd.com/en/products/graphics/desktops/radeon.html"),
+    (
+        "Arc A770",
+        "Intel",
+        "225",
+        "16",
+        "2022",
+        "https://www.intel.com/content/www/us/en/products/details/discrete-gpus/arc.html",
+    ),
+    (
+        "Arc B570",
+        "Intel",
+        "150",
+        "10",
+        "2025",
+        "https://www.intel.com/content/www/us/en/products/details/discrete-gpus/arc.html",
+    ),
+    (
+        "Arc B580",
+        "Intel",
+        "190",
+        "12",
+        "2024",
+        "https://www.intel.com/content/www/us/en/products/details/discrete-gpus/arc.html",
+    ),
+    ("Jetson Nano", "NVIDIA", "10", "4", "2019", "https://developer.nvidia.com/embedded/jetson-modules"),
+    ("Jetson TX2", "NVIDIA", "15", "8", "2017", "https://developer.nvidia.com/embedded/jetson-modules"),
+    ("Jetson Orin Nano", "NVIDIA", "25", "8", "2023", "https://developer.nvidia.com/embedded/jetson-modules"),
+    ("Jetson AGX Orin", "NVIDIA", "60", "64", "2022", "https://developer.nvidia.com/embedded/jetson-modules"),
+)
 GPU_YEARS = {"Epoch AI": "2026", "Wikipedia contributors": "2025"}
 BOAVIZTA = "Boavizta's bottom-up factors (die, memory, board, heat sink), computed"
 
@@ -560,7 +608,25 @@ def gpus(reference: list[Row]) -> list[Row]:
             theirs = FROM_WIKIPEDIA[row["publisher"]] | ALSO_FROM_WIKIPEDIA.get(row["model"], set())
             new = new | dict.fromkeys(theirs, "") | {"source": row["source"].split(";")[0], "note": ""}
         result.append(new)
-    return result
+    return result + [added(*each) for each in GPU_ADDED]
+
+
+def added(model: str, vendor: str, tdp_w: str, memory_gb: str, released: str, url: str) -> Row:
+    """A row of the maker's own figure; of a module it is that of the highest power mode."""
+    return dict.fromkeys(GPUS, "") | {
+        "key": " ".join(gpu_words(model)),
+        "model": model,
+        "vendor": vendor,
+        "kind": "gpu",
+        "tdp_w": tdp_w,
+        "memory_gb": memory_gb,
+        "release_year": released,
+        "publisher": vendor,
+        "year": READ_YEAR,
+        "licence": "facts",
+        "source": f"{vendor}, published rated power",
+        "url": url,
+    }
 
 
 def form_of(model: str) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from jupyter_carbon.footprint import NOTHING, Totals, footprint, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Meter
-from jupyter_carbon.model import CarbonIntensity, CellRecord, Context, Footprint
+from jupyter_carbon.model import CarbonIntensity, CellRecord, Context, Footprint, Reading
 from jupyter_carbon.turns import in_turns
+
+HourOf = Callable[[Reading, Reading], "CarbonIntensity | None"]
 
 KEPT_RECORDS = 1000
 """Records kept in memory; the ledger has them all."""
@@ -34,8 +37,9 @@ class Account:
         """The session so far."""
         return self._totals
 
-    def resettle(self, surer: Callable[[CellRecord], CarbonIntensity | None]) -> None:
-        """Tell cells with a surer intensity, where there is one now."""
+    def resettle(self, surer: Callable[[CellRecord], CarbonIntensity | None]) -> list[tuple[CellRecord, CellRecord]]:
+        """Tell cells with a surer intensity, where there is one now: each that changes, before and after."""
+        changes = []
         with self._lock:
             for index, record in enumerate(self._records):
                 intensity = surer(record)
@@ -43,10 +47,15 @@ class Account:
                     after = settled(record, intensity)
                     self._records[index] = after
                     self._totals = self._totals.with_settled(record, after)
+                    changes.append((record, after))
+        return changes
 
-    def settle(self, ended: Iterable[CellRecord], meter: Meter, context: Context) -> list[Footprint]:
+    def settle(
+        self, ended: Iterable[CellRecord], meter: Meter, context: Context, hour_of: HourOf = lambda a, b: None
+    ) -> list[Footprint]:
         """Take the cells that have ended and the stretches between them, and let the meter learn from both.
 
+        `hour_of` tells what the electricity carried between two readings, where more than the context's year is known.
         Returns what each stretch between cells has cost.
         """
         with self._lock:
@@ -54,10 +63,13 @@ class Account:
             for record in in_turns(ended):
                 self._records.append(record)
                 totals = totals.with_cell(record)
-            for window in in_turns(meter.take_between()):
+            for a, b in in_turns(meter.take_stretches()):
+                window = meter.between(a, b)
                 meter.learn(window, idle=True)
                 shares, _ = attribute(window, context)
-                cost = footprint(shares, window.duration_s, context)
+                intensity = hour_of(a, b)
+                then = context if intensity is None else replace(context, intensity=intensity)
+                cost = footprint(shares, window.duration_s, then)
                 between.append(cost)
                 totals = totals.with_between(window.duration_s, cost)
             meter.learn_from_cells()

@@ -84,6 +84,11 @@ class Bookkeeper:
         """Why rows cannot be written now, if they cannot."""
         return self._no_journal if self._journal is None else self._journal.trouble
 
+    def foresee(self, context: Context) -> None:
+        """A run may soon begin under this context: its words are found now, and not on the cell's path."""
+        if self._journal is not None:
+            self._journal.foresee(context)
+
     def checkpoint(self, run_id: str, window: Window, intensity: CarbonIntensity | None, course: Course) -> None:
         """What an open run has cost so far."""
         if self._journal is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_carbon.api import best_start
-from jupyter_carbon.estimate.arguments import Budget, add_estimate, asked_of, scenarios_in
+from jupyter_carbon.estimate.arguments import Budget, add_estimate, asked_of, scenarios_in, unknown_option
 from jupyter_carbon.footprint import NOTHING
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.book import Ledger
@@ -29,7 +29,9 @@ from jupyter_carbon.units import duration_text
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 with one sentence when not, 2 for a wrong call."""
-    options = _parser().parse_args(argv)
+    options, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        options.command.error(unknown_option(unknown[0], options.command))
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def word(name: str, run: Any, text: str) -> argparse.ArgumentParser:
         command = words.add_parser(name, help=text, description=text)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, command=command)
         return command
 
     def of_ledger(command: argparse.ArgumentParser) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.model import (
@@ -24,7 +23,7 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.units import kwh_from_j
-from jupyter_carbon.value import value
+from jupyter_carbon.value import replace, value
 
 
 def footprint(shares: Iterable[Share], duration_s: float, context: Context) -> Footprint:
@@ -47,6 +46,16 @@ def footprint(shares: Iterable[Share], duration_s: float, context: Context) -> F
         embodied_gco2e=context.embodied_gco2e_per_h and context.embodied_gco2e_per_h.scaled(duration_s / 3600.0),
         water_l=context.water_l_per_kwh and facility_kwh * context.water_l_per_kwh,
     )
+
+
+def facility_j(shares: Iterable[Share], duration_s: float, context: Context) -> float:
+    """The likely joules of `shares` at the facility: those of :func:`footprint`, for who needs no range."""
+    wall = context.wall
+    devices_j = sum(share.energy_j.likely for share in shares)
+    wall_j = devices_j * wall.factor.likely + wall.base_w.likely * duration_s * context.idle_share
+    if wall.spread is not None:
+        wall_j *= wall.spread.likely
+    return wall_j * context.pue.likely
 
 
 def _as_counted(share: Share) -> Interval:
@@ -140,6 +149,14 @@ def _both(one: Interval | None, other: Interval | None) -> Interval | None:
     return None if one is None or other is None else one.plus_together(other)
 
 
+def exchanged(total: Interval, before: CellRecord, after: CellRecord) -> Interval:
+    """A sum of grams in which one run's are replaced; they err together, so ends add."""
+    old, new = before.footprint.operational_gco2e, after.footprint.operational_gco2e
+    return Interval(
+        total.low - old.low + new.low, total.likely - old.likely + new.likely, total.high - old.high + new.high
+    )
+
+
 @value
 class Totals:
     """What a session has cost so far; `between` is what it cost while no cell ran, and stands in no cell's number."""
@@ -163,10 +180,7 @@ class Totals:
         """One cell whose grams are known better; all else of it is as it was."""
         if self.footprint is None:
             return self
-        total, old, new = (f.operational_gco2e for f in (self.footprint, before.footprint, after.footprint))
-        grams = Interval(
-            total.low - old.low + new.low, total.likely - old.likely + new.likely, total.high - old.high + new.high
-        )
+        grams = exchanged(self.footprint.operational_gco2e, before, after)
         return replace(self, footprint=replace(self.footprint, operational_gco2e=grams))
 
     def with_between(self, seconds: float, cost: Footprint) -> Totals:

@@ -139,12 +139,14 @@ class Hours:
         """A source has told something: what was told before may be settled."""
         self._unsettled = True
 
-    def settle(self, account: Account, ledger: Ledger | None) -> None:
-        """Tell cells with what is known better by now, in memory and in the ledger; raises `LedgerError`."""
-        if not self._unsettled or ledger is None:
-            return
-        self._unsettled = False
-        by_place = {known.place.code: known for known in self._timelines.values() if known is not None}
+    @property
+    def has_unsettled(self) -> bool:
+        """Whether a source has told something since cells were settled."""
+        return self._unsettled
+
+    def settle(self, account: Account) -> list[tuple[CellRecord, CellRecord]]:
+        """Tell the session's cells with what is known better by now: each that changes, before and after."""
+        by_place = self._by_place()
 
         def better(record: CellRecord) -> CarbonIntensity | None:
             timeline = by_place.get(record.intensity.region)
@@ -153,9 +155,16 @@ class Hours:
                 return None
             return _surer(timeline, record.intensity, start_s, start_s + record.duration_s, record.course)
 
-        account.resettle(better)
-        for code, timeline in by_place.items():
+        return account.resettle(better)
+
+    def settle_rows(self, ledger: Ledger) -> None:
+        """The same for every row of the ledger; raises `LedgerError`."""
+        self._unsettled = False
+        for code, timeline in self._by_place().items():
             ledger.settle(time.time() - SETTLED_S, code, partial(_surer, timeline))
+
+    def _by_place(self) -> dict[str, Timeline]:
+        return {known.place.code: known for known in self._timelines.values() if known is not None}
 
 
 def _has_hours(timeline: Timeline) -> bool:

@@ -14,10 +14,10 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
@@ -26,7 +26,6 @@ from jupyter_carbon.hours import Course, Growth, Hours
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
-from jupyter_carbon.meter.device_sync import synchronise
 from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
@@ -47,12 +46,15 @@ from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
+from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
+from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
     from jupyter_carbon.calibration.procedure import Calibrator
     from jupyter_carbon.calibration.store import Calibration, Store
+    from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
@@ -63,6 +65,9 @@ if TYPE_CHECKING:
 
         def settled(self, ended: Sequence[tuple[Cell, CellRecord]], between: Sequence[Footprint]) -> None:
             """These cells have ended, and this was used while none ran; each is told once."""
+
+        def resettled(self, changes: Sequence[tuple[CellRecord, CellRecord]]) -> None:
+            """These cells are told anew, before and after; here the refresher's thread may be the caller."""
 
         def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
             """The counters now, and the cells that run."""
@@ -77,6 +82,10 @@ LOOK_S = 0.25
 CLOSING_S = 2.0
 """How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
 by not waiting: every finished cell is in the journal since its own end."""
+
+
+NEWEST = 256
+"""Cells that have ended and are kept in memory: until they are in the ledger, a cell's history is looked up here."""
 
 
 class Cell:
@@ -102,6 +111,25 @@ class Cell:
         self.course: Course = ()
         self.client: str | None = None
         """Which page or client asked for the run (`header.session` of its request)."""
+
+
+class _StruckOff:
+    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
+    it.  What an interrupt breaks off stays, to be ended again."""
+
+    __slots__ = ("_cell", "_running")
+
+    def __init__(self, running: list[Cell], cell: Cell) -> None:
+        self._running, self._cell = running, cell
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and self._cell in self._running:
+            self._running.remove(self._cell)
 
 
 class Session:
@@ -189,6 +217,7 @@ class Session:
         self._environ, self._pid, self._forked, self._fetch = environ, os.getpid(), forked, fetch
         self._running: list[Cell] = []
         self._ended: deque[Cell] = deque()
+        self._newest: deque[Cell] = deque(maxlen=NEWEST)
         self._planned: deque[tuple[Planned, Cell]] = deque()
         self._account: Account | None = None
         self._stale = False
@@ -196,6 +225,8 @@ class Session:
         self._settling = threading.Lock()
         self._watcher: Watcher | None = None
         self._comes: Callable[[], Watcher] | None = None
+        self._called = False
+        self._soon: deque[Callable[[], object]] = deque()
 
         self.surroundings = Surroundings(
             settings,
@@ -234,7 +265,10 @@ class Session:
         ours = weakref.ref(self)
         atexit.register(_close, ours)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _forget(ours))
+            os.register_at_fork(
+                before=lambda: _make_way(ours),
+                after_in_child=lambda: _forget(ours),
+            )
 
     # --- on the cell's path -------------------------------------------------------------------------------
 
@@ -254,16 +288,18 @@ class Session:
         run = self.new_run(source, cell_id=cell_id, label=label, execution_count=execution_count)
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
-        try:
-            self._tell_begin(cell, self.context(region))
-            self.meter.begin(cell.running)
-        except Exception:
-            if owner is None:  # a block: nobody comes to end it
-                self._running.remove(cell)
-            raise
+        if owner is None:  # a block: nobody comes to end it
+            with _StruckOff(self._running, cell):
+                self._begin(cell)
+        else:
+            self._begin(cell)
         self._ticker.wake()
         self.meter.release(cell.running)
         return cell
+
+    def _begin(self, cell: Cell) -> None:
+        self._tell_begin(cell, self.context(cell.region))
+        self.meter.begin(cell.running)
 
     def new_run(
         self,
@@ -293,16 +329,12 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        try:
+        with _StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
             if self._watcher is not None and cell.window is not None and cell.window.duration_s > self._ticker.period_s:
                 self._ticker.hurry()  # somebody waits for the number of a cell that took its time
-        except Exception:  # a fault of ours costs this cell its row, and no cell after it
-            if cell in self._running:
-                self._running.remove(cell)
-            raise
         self._ticker.wake()
         self.books.say()
 
@@ -310,6 +342,8 @@ class Session:
         if cell.running.began is None:
             flags += ("begun-late",)
         if self.gpus_found:
+            from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
+
             flags += synchronise(sys.modules)
             self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
@@ -328,6 +362,7 @@ class Session:
             self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
             self._running.remove(cell)
         self._ended.append(cell)
+        self._newest.append(cell)
         if not self._ticker.running and len(self._ended) >= SETTLE_FROM:
             self.account()
 
@@ -374,6 +409,11 @@ class Session:
         context = cell.told or self.context(cell.region)
         return record(cell.run, window, cell.status, context, intensity, course)
 
+    def newest_of(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
+        """The newest of this session's runs of these sources, oldest first: the ledger may not have them yet."""
+        cells = [cell for cell in tuple(self._newest) if cell.run.source_sha1 in sha1s]
+        return [self.record_of(cell) for cell in cells[-limit:]]
+
     def intensity(self, region: str | None = None) -> CarbonIntensity:
         """What the electricity carries now, as far as it is known in memory."""
         return self.hours.of(region, time.time(), 0.0) or self.context(region).intensity
@@ -387,22 +427,37 @@ class Session:
                 self._account = Account()
             cells = [self._ended.popleft() for _ in range(len(self._ended))]
             ended = [(cell, self.record_of(cell)) for cell in in_turns(cells)]
-            between = self._account.settle([record for _, record in ended], self.meter, self.context())
+            records = [record for _, record in ended]
+            between = self._account.settle(records, self.meter, self.context(), self._hour_between())
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
             return self._account
 
+    def _hour_between(self) -> Callable[[Reading, Reading], CarbonIntensity | None]:
+        """What the electricity carried between two readings, which tell the monotonic clock."""
+        epoch_s = time.time() - time.monotonic()
+        return lambda a, b: self.hours.of(None, a.t_s + epoch_s, b.t_s - a.t_s)
+
     def watch(self, comes: Callable[[], Watcher]) -> None:
-        """From now on somebody looks; `comes` is called on the ticker's thread, where its imports delay no cell."""
+        """Somebody may look: `comes` is called on the ticker's thread, where its imports delay no cell, when a page's
+        cell runs (it has an id) or when somebody is sure to look (`call`)."""
         self._comes = comes
+
+    def call(self) -> None:
+        """Somebody does look."""
+        self._called = True
         self._ticker.hurry()
+
+    def soon(self, do: Callable[[], object]) -> None:
+        """Have something done when the next cell has begun, on the ticker's thread: an import that its end may need."""
+        self._soon.append(do)
 
     def tick_every(self, period_s: float) -> None:
         """How often a running cell is looked at."""
         self._ticker.period_s = period_s
 
     def _let_in(self) -> None:
-        if self._comes is not None:
+        if self._comes is not None and (self._called or any(cell.run.cell_id for cell in self.open_cells)):
             self._watcher, self._comes = self._comes(), None
             self._watcher.ticked(self.meter.tick(), self.open_cells)
 
@@ -466,11 +521,14 @@ class Session:
         self.surroundings.calibration = calibration
         self.reconfigure()
 
-    def outlook(self, region: str | None = None) -> dict[str, Any]:
-        """The coming day of the grid, as JSON values for a panel; off the cell's path."""
+    def outlook(self) -> Outlook:
+        """The grid here, now and in the coming day, as far as it is known in memory; off the cell's path."""
         from jupyter_carbon.estimate.outlook import outlook  # noqa: PLC0415  (when a panel asks)
 
-        return outlook(self.hours.timeline(region), time.time())
+        live, now_s = self.hours.live, time.time()
+        average, marginal = (live.timeline(self.place, method) for method in ("average", "marginal"))
+        asking = live.refresh_soon() or live.is_asking
+        return outlook(average, now_s, marginal=marginal.known_at(now_s), asking=asking)
 
     @property
     def host(self) -> Host:
@@ -541,10 +599,13 @@ class Session:
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended or self._comes)
+        return bool(self._running or self._ended or (self._comes and self._called))
 
     def _woken(self) -> None:
         self._look_around()
+        while self._soon and (self._running or self._ended):
+            with self._unforkable:
+                self._soon.popleft()()
         self._let_in()
 
     def _tick(self) -> None:
@@ -583,11 +644,27 @@ class Session:
         others = self.books.others(self.host.memory_group)
         if others is not None:
             self.surroundings.share_with(others.count, others.in_memory, inside_another=others.above)
+        self._foresee()
+
+    def _foresee(self) -> None:
+        """What the next cell's begin would have to put into words, off its path."""
+        for region in self.surroundings.asked_for:
+            self.books.foresee(self.context(region))
 
     def _settle(self, ledger: Ledger) -> None:
         """Tell rows with the surer intensities that have come since, and expectations with what came of them."""
-        self.hours.settle(self.account(), ledger)
+        self._settle_hours(ledger)
         self._settle_plans(ledger)
+
+    def _settle_hours(self, ledger: Ledger) -> None:
+        if not self.hours.has_unsettled:
+            return
+        account = self.account()
+        with self._settling:  # who watches hears of a cell's end first
+            changes = self.hours.settle(account)
+            if changes and self._watcher is not None:
+                self._watcher.resettled(changes)
+        self.hours.settle_rows(ledger)
 
     def _settle_plans(self, ledger: Ledger) -> None:
         """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
@@ -606,6 +683,7 @@ class Session:
                 self._look_around()
                 self.account()
                 self.hours.look(self.surroundings.asked_for)
+                self._foresee()
             self._looked.set()
             # One by one: a machine may have cards of two makers.  None in a forked child, where a driver that the
             # parent has begun may never answer, and where the parent counts what is used anyway.
@@ -614,10 +692,13 @@ class Session:
                     sources, refusals = detect(self.host, (name,))
                 self.refusals += refusals
                 for source in sources:
+                    import jupyter_carbon.meter.device_sync  # noqa: F401, PLC0415  (so that no cell's end has to)
+
                     self.meter.add_gpus(cast("GpuSource", source))
                     self.gpus_found = True
             if self.gpus_found:
                 self.surroundings.renew()
+                self._foresee()
             self._let_in()
         finally:
             self._warm.set()
@@ -645,7 +726,7 @@ class Session:
         if self.books.ledger is not None and not self._running:
             try:
                 with self._unforkable:
-                    self.hours.settle(self.account(), self.books.ledger)
+                    self._settle_hours(self.books.ledger)
             except LedgerError as err:
                 self.books.warn(str(err))
 
@@ -675,6 +756,15 @@ def _close(ours: weakref.ref[Session]) -> None:
     session = ours()
     if session is not None:
         session.close()
+
+
+def _make_way(ours: weakref.ref[Session]) -> None:
+    """A script forks while nothing is metered: our thread, if it is the only other one, is not there, and is started
+    again with the next block.  Python 3.12 warns of a fork beside a thread, and rightly: the child has the locks that
+    the thread held, and nobody who lets them go."""
+    session = ours()
+    if session is not None and not session._running and session.is_of_this_process and threading.active_count() == 2:
+        session._ticker.send_away(UNFORKABLE_S)
 
 
 def _forget(ours: weakref.ref[Session]) -> None:

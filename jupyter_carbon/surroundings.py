@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from jupyter_carbon.model import ONE, Context, Domain, Interval, UnknownRegion, 
 from jupyter_carbon.power import PowerSource
 from jupyter_carbon.power.host import Host, machine_share, platform_wall_model, wall_model
 from jupyter_carbon.settings import Carbon
+from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.calibration.store import Calibration
@@ -42,13 +43,15 @@ class Surroundings:
         self._sessions_here = self._sessions_in_memory = 1
         self._inside_another = inside_another
         self._contexts: dict[str | None, Context] = {}
+        self._making = threading.RLock()  # re-entrant: a signal may land on the thread that holds it
         self._refused_regions: dict[str, str] = {}
 
     def context(self, region: str | None = None) -> Context:
         """What turns joules into a footprint here, or in another `region`; made once for each."""
         context = self._contexts.get(region)
         if context is None:
-            context = self._contexts[region] = self._make(region)
+            with self._making:  # a load asks for it on two threads at once
+                context = self._contexts.get(region) or self._contexts.setdefault(region, self._make(region))
         return context
 
     @property

@@ -53,8 +53,14 @@ def near(name: str, names: Iterable[str], *, count: int = 5) -> list[str]:
     import difflib  # noqa: PLC0415  (only an error comes this way)
 
     by_lower = {known.casefold(): known for known in names}
-    found = difflib.get_close_matches(name.casefold(), by_lower, n=count, cutoff=0.5)
-    return [by_lower[lower] for lower in found]
+    numbered = re.compile(r"\b(?=[a-z0-9]*\d\d)[a-z0-9]{3,}\b").findall
+    # A model number says more than all the letters around it: "8x H100" is near the H100, not near the RTX A1000
+    numbers = set(numbered(name.casefold()))
+    same = sorted((lower for lower in by_lower if numbers & set(numbered(lower))), key=len)
+    by_number = {word: lower for lower in sorted(by_lower, key=len, reverse=True) for word in numbered(lower)}
+    alike = difflib.get_close_matches(name.casefold(), {**by_number, **by_lower}, n=count, cutoff=0.5)
+    near_it = [lower if lower in by_lower else by_number[lower] for lower in alike]
+    return [by_lower[lower] for lower in dict.fromkeys([*same[:count], *near_it])][:count]
 
 
 def _by_part_of_key(name: str, part: str, data: Path | None) -> Iterator[tuple[str, Row]]:
@@ -169,15 +175,32 @@ def cpu_key(name: str) -> str:
         is_generation = word == "gen" and before.endswith(("st", "nd", "rd", "th")) and before[:-2].isdigit()
         is_clock_in_one = word.endswith(("mhz", "ghz")) and word[:-3].replace(".", "").isdigit()
         is_core_count = unit in ("core", "cores") and (number.isdigit() or number in _NUMBERS)
+        is_series = before == "xeon" and word == "6"  # of the "Xeon 6 6980P", which `lscpu` calls Xeon 6980P
         if is_clock or is_generation:
             kept.pop()
-        elif not is_clock_in_one and not is_core_count:
+        elif not (is_clock_in_one or is_core_count or is_series):
             kept += [part for part in word.split("-") if part not in _MAKERS]
         before = word
     return "".join(char for char in "".join(kept) if char == "+" or (char.isascii() and char.isalnum()))
 
 
-_MAKERS = frozenset(["intel", "amd", "genuine", "authentic", "cpu", "apu", "soc", "processor", "processors"])
+_MAKERS = frozenset(
+    [
+        "intel",
+        "amd",
+        "aws",
+        "amazon",
+        "annapurna",
+        "labs",
+        "genuine",
+        "authentic",
+        "cpu",
+        "apu",
+        "soc",
+        "processor",
+        "processors",
+    ]
+)
 _NUMBERS = frozenset(["dual", "triple", "quad", "six", "eight", "twelve", "sixteen"])
 
 
@@ -241,11 +264,19 @@ def gpu(name: str, *, data: Path | None = None) -> GpuSpec | None:
     if not set(model) - _SERIES:
         return None
     telling = max(model, key=lambda word: (sum(char.isdigit() for char in word), len(word)))
-    found = [row for _, row in _by_part_of_key("gpus", telling, data)]
+    makers = {maker for word in re.findall(r"[a-z]+", name.casefold()) for maker in _MAKERS_OF.get(word, ())}
+    found = [row for _, row in _by_part_of_key("gpus", telling, data) if not makers or row["vendor"] in makers]
+    ranks = {index: rank for index, row in enumerate(found) if (rank := _gpu_rank(wanted, row)) is not None}
+    best = {found[index]["vendor"] for index, rank in ranks.items() if rank == min(ranks.values())}
     ranked = [
-        (rank, -sum(map(bool, row.values())), -(number(row, "tdp_w") or 0.0), index)
-        for index, row in enumerate(found)
-        if (rank := _gpu_rank(wanted, row)) is not None
+        (
+            rank,
+            -(number(found[index], "release_year") or 0.0) if len(best) > 1 else 0.0,  # today an M4 is Apple's
+            -sum(map(bool, found[index].values())),
+            -(number(found[index], "tdp_w") or 0.0),
+            index,
+        )
+        for index, rank in ranks.items()
     ]
     return _gpu_spec(found[min(ranked)[-1]]) if ranked else None
 
@@ -261,23 +292,30 @@ def gpu_words(name: str) -> tuple[str, ...]:
     text = re.sub(r"\((?!.*(card|mezzanine|notebook|pascal|w\)|liquid))[^)]*\)", " ", text)
     text = re.sub(r"(\d+) ?gb\b", r" \1gb ", text)
     text = re.sub(r"max-?q", " maxq ", text)
-    text = re.sub(r"\bgaudi ?(\d)", r"gaudi\1", text)
+    text = re.sub(r"\b(gaudi|trainium) ?(\d)", r"\1\2", text)
+    text = re.sub(r"\btrillium\b", " tpu v6e ", text)
     text = re.sub(r"\b(rtx|gtx|gts|gt|rx|titan|tpu) ?(?=[a-z]?\d)", r"\1 ", text)
     text = re.sub(r"\b(\d{3,4}) ?(ti|super|xtx|xt|gre)\b", r"\1 \2 ", text)
     text = re.sub(r"\bsxm\d?\b|\boam\b|\bmezzanine\b|\bhbm3e?\b", " sxm ", text)
-    text = re.sub(r"\bpc[il]e\b|\bcard\b", " pcie ", text)
+    text = re.sub(r"\bpc[il]e\b|\bcard\b|\bhbm2e\b", " pcie ", text)
     text = re.sub(r"\b(laptop|notebook|mobile)\b", " mobile ", text)
     words = set(re.findall(r"[a-z0-9.]+", text)) - _BRANDS
     return tuple(sorted(words))
 
 
-_BRANDS = frozenset(
-    ["nvidia", "amd", "intel", "apple", "google", "amazon", "aws", "huawei", "geforce", "tesla", "quadro", "radeon"]
-).union(
-    ["instinct", "habana", "hgx", "gpu", "accelerator", "graphics", "generation", "edition", "with", "design", "the"]
+_MAKERS_OF = {
+    **dict.fromkeys(("nvidia", "geforce", "quadro"), ("NVIDIA",)),
+    **dict.fromkeys(("amd", "radeon", "instinct"), ("AMD",)),
+    **dict.fromkeys(("intel", "habana"), ("Intel",)),
+    **dict.fromkeys(("amazon", "aws"), ("AWS",)),
+    **{"tesla": ("NVIDIA", "Tesla"), "apple": ("Apple",), "google": ("Google",), "huawei": ("Huawei",)},
+}
+_BRANDS = frozenset(_MAKERS_OF).union(
+    ["hgx", "cloud", "gpu", "accelerator", "graphics", "generation", "edition", "with", "design", "the"]
 )
 _FORMS = ("sxm", "pcie", "nvl")
 _SERIES = frozenset(["rtx", "gtx", "rx", "gt"])
+_CASES = frozenset(["workstation", "server"])  # the same board for another chassis
 
 
 def _is_variant(word: str) -> bool:
@@ -289,9 +327,11 @@ def _gpu_rank(wanted: tuple[str, ...], row: Row) -> int | None:
     have = row["key"].split(" ")
     model_wanted = {word for word in wanted if not _is_variant(word)}
     model_have = {word for word in have if not _is_variant(word)}
-    if model_wanted - model_have or (model_have - model_wanted) - _SERIES:
+    missing, besides = model_wanted - model_have - _CASES, model_have - model_wanted - _CASES
+    # Only one of the two may leave out the series: the RX 580 is no GTX 580, but 4090 is the RTX 4090
+    if (missing | besides) - _SERIES or (missing and besides):
         return None
-    rank = 40 * len(model_have - model_wanted)
+    rank = 40 * len(missing | besides) + 2 * len((model_wanted ^ model_have) & _CASES)
     mobile = "mobile" in have or row["form"] == "mobile"
     if "mobile" in wanted and not mobile:
         return None

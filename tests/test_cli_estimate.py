@@ -17,6 +17,15 @@ def test_an_estimate_as_json_is_that_of_the_function(capsys):
     assert said == jc.estimate(gpu="H100", n_gpu=8, hours=72, region="FR", workload="training").to_dict()
 
 
+def test_the_work_is_told_as_sharply_as_the_function_takes_it(capsys):
+    words = ["--cpu", "i9-13900K", "--workload", "vision-inference", "--batch-size", "4", "--parameters", "8e6"]
+    assert main(["estimate", *words, "--runs-on", "cpu", "--json"]) == 0
+    work = jc.Workload("vision-inference", batch_size=4.0, parameters=8e6, runs_on="cpu")
+    assert json.loads(capsys.readouterr().out) == jc.estimate(cpu="i9-13900K", workload=work).to_dict()
+    assert main(["estimate", "--cpu", "i9-13900K", "--batch-size", "4"]) == 1
+    assert "batch_size sharpens a kind of work: say which with --workload" in capsys.readouterr().err
+
+
 def test_an_estimate_in_words_names_the_range_and_what_it_hangs_on(capsys):
     assert main(["estimate", *RUN]) == 0
     said = capsys.readouterr().out
@@ -39,7 +48,7 @@ def test_hours_are_written_as_people_write_them(capsys, words, hours):
         (["--gpu", "H100", "--hours", "-1"], "hours=-1.0 is not possible; it must be 0 to 1,000,000 h"),
         (["--gpu", "H100", "--pue", "0.5"], "pue=0.5 is not possible; it must be 1 to 5"),
         (["--gpu", "H100", "--utilisation", "1.2"], "utilisation=1.2 is not possible"),
-        (["--gpu", "H1000"], "near matches: GH100"),
+        (["--gpu", "H1000"], "near matches: H100"),
         (["--gpu", "H100", "--workload", "traning"], "one of: training"),
         (["--gpu", "H100", "--hours", "soon"], "hours='soon' is no time span"),
         (["--gpu", "H100", "--budget", "five"], "budget='five' is no amount"),
@@ -51,6 +60,21 @@ def test_what_cannot_be_ends_in_one_sentence(capsys, words, sentence):
     assert told.out == ""
     assert sentence in told.err
     assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["estimate", "--gpu", "H100", "--regon", "FR"], "--regon is not known; did you mean --region"),
+        (["plan", "runs.csv", "--ouput=x.csv"], "--ouput=x.csv is not known; did you mean --output?"),
+        (["estimate", "H100"], "H100 is not known; one of --help, --gpu"),
+    ],
+)
+def test_a_word_that_no_command_knows_names_its_near_matches(capsys, words, sentence):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_a_budget_that_will_be_passed_ends_non_zero_with_its_probability(capsys):

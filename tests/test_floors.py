@@ -89,3 +89,25 @@ def test_a_source_imports_no_other_source_no_ipython_and_no_grid():
 def test_vendors_are_imported_when_a_source_opens_never_before():
     for module, tree in MODULES.items():
         assert not VENDORS & {name.split(".")[0] for name in imports(tree.body)}, module
+
+
+def test_only_the_boundary_catches_everything_and_only_once():
+    """Also as `suppress(Exception)`, or by its name in a tuple; a bare `except:` as well."""
+
+    def broad(node: ast.AST | None) -> bool:
+        return node is None or any(
+            isinstance(each, ast.Name) and each.id in ("Exception", "BaseException") for each in ast.walk(node)
+        )
+
+    found = [
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.ExceptHandler) and broad(node.type))
+        or (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).endswith("suppress")
+            and any(broad(each) for each in node.args)
+        )
+    ]
+    assert found == ["boundary"]

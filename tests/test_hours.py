@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -73,6 +73,24 @@ def until(done: Callable[[], object], patience_s: float = 10.0) -> None:
     while not done():
         assert time.monotonic() < ends_s, "it never came"
         time.sleep(0.01)
+
+
+class Watcher:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[Cell, CellRecord]] = []
+        self.changes: list[tuple[CellRecord, CellRecord]] = []
+        self.ticks = 0
+
+    def settled(self, ended: Sequence[tuple[Cell, CellRecord]], between: object) -> None:
+        self.ended += ended
+
+    def resettled(self, changes: Sequence[tuple[CellRecord, CellRecord]]) -> None:
+        self.changes += changes
+
+    def ticked(self, reading: object, running: object) -> None:
+        self.ticks += 1
 
 
 def live_of(session: Session) -> None:
@@ -223,6 +241,42 @@ def test_the_session_s_own_sum_is_settled_too(server, open_session):
     assert account.totals.footprint.operational_gco2e.likely == pytest.approx(total.footprint.operational_gco2e.likely)
 
 
+def test_whoever_watches_hears_which_cells_are_told_anew(server, open_session):
+    forecast = [(140, None), (150, None), (160, None), (170, None)]
+    server.script(now_and_coming(*forecast))
+    session = open_session()
+    live_of(session)
+    watcher = Watcher()
+    session.watch(lambda: watcher)
+    session.call()
+    until(lambda: watcher.ticks)
+    run_cell(session)
+    session.account()
+    until(lambda: session.books.ledger is not None)
+    server.script(now_and_coming(*((f, f - 40) for f, _ in forecast)))
+    session.hours.live.feeds[0]._next_s = 0.0
+    session.hours.look([None])
+    until(lambda: watcher.changes)
+    ((before, after),) = watcher.changes
+    assert before == watcher.ended[0][1]
+    assert after.intensity.gco2e_per_kwh.likely == pytest.approx(before.intensity.gco2e_per_kwh.likely - 40)
+    assert after.first == before.intensity
+
+
+def test_what_is_used_between_cells_has_its_own_hour_too(server, open_session):
+    server.default = now_and_coming((140, None), (150, None), (160, None))
+    session = open_session()
+    live_of(session)
+    run_cell(session)
+    time.sleep(0.05)
+    run_cell(session)
+    between = session.account().totals.between
+    assert between.operational_gco2e.likely / between.facility_energy_kwh.likely in (
+        pytest.approx(150 + ADDED),
+        pytest.approx(160 + ADDED),
+    )
+
+
 def test_a_settled_row_is_not_settled_twice(server, open_session, machine):
     server.script(now_and_coming((140, None), (150, 110), (160, 120)))
     session = open_session()
@@ -260,10 +314,38 @@ def test_a_killed_run_keeps_the_hour_of_its_last_checkpoint(server, open_session
 # --- nobody waits, nothing leaks ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["hang", "drip", "drip headers", (500, {}, b""), b"", (200, {}, b"<html>")])
-def test_no_cell_is_delayed_by_a_server(server, open_session, step):
+def hours_ago(hours: float, *grams: tuple[int | None, int | None]) -> dict[str, Any]:
+    began = datetime.now(timezone.utc) - timedelta(hours=hours)
+    return half_hours(began.replace(minute=began.minute // 30 * 30, second=0, microsecond=0).isoformat(), grams)
+
+
+def with_a_gap() -> dict[str, Any]:
+    slots = hours_ago(2, *[(150, 140)] * 9)["data"]
+    return {"data": slots[:2] + slots[6:]}
+
+
+AN_HOUR_OFF = {"Date": f"{datetime.now(timezone.utc) - timedelta(hours=1):%a, %d %b %Y %H:%M:%S} GMT"}
+FAULTS = {
+    "a server that never replies": "hang",
+    "a body that drips": "drip",
+    "headers that drip": "drip headers",
+    "429": (429, {"Retry-After": "1"}, b""),
+    "500": (500, {}, b""),
+    "a page of HTML": (200, {}, b"<html>"),
+    "an empty body": b"",
+    "a list for an object": [1, 2, 3],
+    "a gap": with_a_gap(),
+    "a day of 23 hours": half_hours("2026-03-29T00:00+00:00", [(150, 140)] * 46),
+    "stale data": hours_ago(72, *[(150, 140)] * 4),
+    "a clock that is an hour off": (200, AN_HOUR_OFF, hours_ago(2, *[(150, None)] * 9)),
+}
+
+
+@pytest.mark.parametrize("step", FAULTS.values(), ids=FAULTS)
+def test_no_cell_is_delayed_by_a_fault(server, open_session, step):
     server.default = step
     session = open_session()
+    until(lambda: server.asked)
     slowest_s = 0.0
     for _ in range(100):
         started_s = time.perf_counter()

@@ -22,7 +22,7 @@ from jupyter_carbon.grid.static import gpus_gco2e_per_h
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import CellRecord, Domain
 from jupyter_carbon.power.counter import FaultLog
-from jupyter_carbon.session import SETTLE_FROM, Session
+from jupyter_carbon.session import SETTLE_FROM, Session, sha1_of
 
 SHELL = object()
 """Stands for a shell's hooks."""
@@ -81,6 +81,21 @@ def child(code: str, **environ: str) -> subprocess.Popen[str]:
 # --- a cell ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_register_that_moves_once_in_a_cell_gives_its_joules_however_long_it_stood(machine, open_session):
+    package = machine.package()
+    session = open_session()
+    cell = session.begin("x = 1", execution_count=1, owner=SHELL)
+    time.sleep(0.6)
+    package.add_j(7.5)
+    time.sleep(0.6)
+    session.end(cell)
+    [row] = rows(machine)
+    [cpu] = [share for share in row.shares if share.domain.component == "cpu"]
+    assert cpu.machine_energy_j.likely == pytest.approx(7.5)
+    assert cpu.machine_energy_j.high > 15.0
+    assert "stuck:package-0" in row.flags
+
+
 def test_known_counters_give_known_joules_in_the_row(machine, open_session):
     package = machine.package()
     with package.restless():
@@ -98,10 +113,31 @@ def test_known_counters_give_known_joules_in_the_row(machine, open_session):
     assert told["flags"] == []
 
 
+def test_what_the_end_of_a_cell_may_need_is_fetched_while_the_first_one_runs(open_session):
+    session = open_session()
+    fetched: list[str] = []
+    there = threading.Event()
+    session.soon(lambda: (fetched.append(threading.current_thread().name), there.set()))
+    assert fetched == []
+    session.begin("1", owner=SHELL)
+    assert there.wait(10)
+    assert fetched == ["carbon-ticker"]
+
+
 def test_code_is_a_hash_and_a_block_without_code_has_none(open_session):
     session = open_session()
     assert session.new_run("x = 1").source_sha1 == "34bce5f775de97f557a34088509c8bfe1ea17e52"
     assert session.new_run(None).source_sha1 is None
+
+
+def test_the_newest_runs_of_a_source_are_at_hand_without_the_ledger(open_session):
+    session = open_session()
+    for source in ("1", "2", "1", "1"):
+        session.end(session.begin(source, owner=SHELL))
+    *_, before, last = (record.run for record in session.newest_of({sha1_of("1")}, 2))
+    assert [len(session.newest_of({sha1_of(source)}, 9)) for source in ("1", "2", "3")] == [3, 1, 0]
+    assert before.started_at < last.started_at
+    assert len(session.newest_of({sha1_of("1")}, 2)) == 2
 
 
 def test_a_session_is_its_cells_and_what_lies_between(machine, open_session):

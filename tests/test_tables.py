@@ -72,6 +72,9 @@ def test_importing_reads_no_table():
         ("Intel(R) Xeon(R) Platinum 8488C", "Intel Xeon Platinum 8488C", 385, 48, 96),
         ("Apple M1 Pro", "Apple M1 Pro", 30, 10, 10),
         ("Apple M2", "Apple M2", 20, None, None),
+        ("AWS Graviton3", "Annapurna Labs Graviton3", 220, 64, 64),
+        ("Xeon 6 6980P", "Intel Xeon 6980P", 500, 128, None),
+        ("i7-12700K", "Intel Core i7-12700K", 125, 12, 20),
     ],
 )
 def test_a_processor_is_known_by_each_of_its_names(name, model, tdp_w, cores, threads):
@@ -143,6 +146,19 @@ def test_an_ending_that_fits_two_processors_is_nobody_s(tmp_path):
         ("TPU v4", 340, 32),
         ("Gaudi 3", 900, 128),
         ("RX 580", 185, 8),
+        ("GTX 580", 244, 1.5),
+        ("RTX 5090 laptop", 150, 24),
+        ("RTX PRO 6000 Blackwell", 600, 96),
+        ("NVIDIA H100 80GB HBM2e", 350, 80),
+        ("Trillium", 380, 32),
+        ("TPU v6e", 380, 32),
+        ("Trainium 2", 500, 96),
+        ("RX 9070 XT", 304, 16),
+        ("Intel(R) Arc(TM) A770 Graphics", 225, 16),
+        ("Jetson Orin Nano", 25, 8),
+        ("Tesla M4", 75, 4),
+        ("Apple M4", 22, None),
+        ("M4", 22, None),
     ],
 )
 def test_an_accelerator_is_known_by_each_of_its_names(name, tdp_w, memory_gb):
@@ -150,7 +166,9 @@ def test_an_accelerator_is_known_by_each_of_its_names(name, tdp_w, memory_gb):
     assert (spec.tdp_w, spec.memory_gb) == (tdp_w, memory_gb)
 
 
-@pytest.mark.parametrize("name", ["RTX", "NVIDIA Graphics Device", "GeForce MX150", "RTX 4080 Ti", "H100X", "", "2"])
+@pytest.mark.parametrize(
+    "name", ["RTX", "NVIDIA Graphics Device", "GeForce MX150", "RTX 4080 Ti", "H100X", "Radeon 780M", "RX 970", "", "2"]
+)
 def test_a_name_that_is_no_accelerator_s(name):
     assert tables.gpu(name) is None
 
@@ -178,4 +196,5 @@ def test_gpus_are_found_without_the_share_alike_folder(tmp_path):
 def test_near_matches_come_best_first_and_in_their_own_spelling():
     assert tables.near("rtx a600", ["T4", "RTX A400", "RTX A6000"]) == ["RTX A6000", "RTX A400"]
     assert "GeForce RTX 4090" in tables.near("GeForce RTX 409", [row["model"] for row in tables.rows("gpus")])
+    assert tables.near("8x H100", ["GH100", "RTX A1000", "H100 PCIe"])[0] == "H100 PCIe"
     assert tables.near("zzzz", ["T4"]) == []

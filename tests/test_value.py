@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_carbon import value as ours
 from jupyter_carbon.value import value
 
 
@@ -50,6 +51,15 @@ def test_it_is_a_dataclass_with_slots():
     assert replace(Made(1), a=2) == Made(2)
     assert Made(1) != (1, 2.0, {}, "d")
     assert Made(1).c is not Made(1).c
+
+
+def test_our_own_asdict_and_replace_do_what_the_librarys_do():
+    inner = Made(1, c={"x": 7})
+    outer = Made((inner, 2.5), c={"y": inner}, d=["z"])
+    assert ours.asdict(outer) == asdict(outer)
+    assert ours.replace(inner, b=3.0) == replace(inner, b=3.0)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'e'"):
+        ours.replace(inner, e=1)
 
 
 def test_it_cannot_be_changed():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jupyter_carbon.estimate.coming import hours_of
 from jupyter_carbon.estimate.result import Estimate, chance_above
 from jupyter_carbon.estimate.scenario import BOUNDARIES
-from jupyter_carbon.estimate.workload import KINDS
+from jupyter_carbon.estimate.workload import DEVICES, KINDS
 from jupyter_carbon.model import CarbonError
 from jupyter_carbon.value import value
 
@@ -35,6 +35,16 @@ _FIELDS: Sequence[tuple[str, type[Any], str]] = (
     ("pue", float, "facility over machines, 1 to 5"),
     ("start", str, "when it begins, ISO 8601: the hours of that day and month"),
     ("boundary", str, f"where counting ends: {' or '.join(BOUNDARIES)} (default: wall)"),
+)
+
+
+# What sharpens the word for the work: field of a workload, how its text is read, and its help.
+_WORK: Sequence[tuple[str, type[Any], str]] = (
+    ("batch_size", float, "with --workload: samples in one step over all devices"),
+    ("parameters", float, "with --workload: parameters that one sample passes through, like 8e9"),
+    ("gflop_per_sample", float, "with --workload: forward pass of one sample in 1e9 operations"),
+    ("power_limit_w", float, "with --workload: what the GPU's driver was told to hold it to"),
+    ("runs_on", str, f"with --workload: which device computes, {' or '.join(DEVICES)} (default: gpu)"),
 )
 
 
@@ -65,7 +75,7 @@ def unknown_option(word: str, parser: argparse.ArgumentParser) -> str:
 
 def add_estimate(parser: argparse.ArgumentParser) -> None:
     """The words of an estimate."""
-    for name, kind, text in _FIELDS:
+    for name, kind, text in (*_FIELDS, *_WORK):
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text)
     parser.add_argument("--budget", help="an amount that it should not pass: 5g, 2kWh, 300 kg")
 
@@ -73,6 +83,11 @@ def add_estimate(parser: argparse.ArgumentParser) -> None:
 def asked_of(options: argparse.Namespace) -> dict[str, Any]:
     """What was said, as arguments of :func:`~jupyter_carbon.estimate.estimator.estimate`."""
     given = {name: getattr(options, name) for name, _, _ in _FIELDS if getattr(options, name) is not None}
+    work = {name: getattr(options, name) for name, _, _ in _WORK if getattr(options, name) is not None}
+    if work:
+        if "workload" not in given:
+            raise ValueError(f"{next(iter(work))} sharpens a kind of work: say which with --workload")
+        given["workload"] = {"kind": given["workload"], **work}
     if "hours" in given:
         hours = given["hours"]
         try:

@@ -9,12 +9,13 @@ from jupyter_carbon.estimate.belief import Belief, Number, propagate
 from jupyter_carbon.model import Interval
 
 
-def accelerator_share(utilisation: Belief, idle: Belief) -> Belief:
+def accelerator_share(utilisation: Number, idle: Belief) -> Belief:
     """Share of its rating that a GPU draws at `utilisation`, 1 being its rated power: a line from `idle` up.
 
     This utilisation is a share of power; NVML's GPU % only says that some kernel was running.
     """
-    return propagate(lambda u, i: i + u * (1.0 - i), utilisation, idle)
+    low, likely, high = (between(share, 1.0, utilisation) for share in (idle.low, idle.likely, idle.high))
+    return Belief.between(low, likely, high)
 
 
 def package_share(busy: Belief, idle: Belief, full: Belief, curve: Belief) -> Belief:
@@ -23,7 +24,12 @@ def package_share(busy: Belief, idle: Belief, full: Belief, curve: Belief) -> Be
     ``idle + (full - idle) * (1 - (1 - busy) ** curve)``: the first busy threads cost most, as they wake the package
     and clock highest.  `curve` is 1 for load spread thinly over all cores, 2 and more for few full threads.
     """
-    return propagate(between, idle, full, busy, curve)
+    if not busy.is_exact:
+        return propagate(between, idle, full, busy, curve)
+    risen = propagate(
+        lambda exponent: 1.0 - (1.0 - busy.likely) ** exponent, curve
+    )  # so that a column takes few powers
+    return propagate(lambda lowest, highest, much: lowest + (highest - lowest) * much, idle, full, risen)
 
 
 def cpu_share(busy: Interval, idle: Interval, full: Interval, curve: Interval) -> Interval:
@@ -37,7 +43,8 @@ def between(idle_w: Number, full_w: Number, busy: Number, curve: Number = 1.0) -
     >>> between(idle_w=50.0, full_w=250.0, busy=0.5)
     150.0
     """
-    return idle_w + (full_w - idle_w) * (1.0 - (1.0 - busy) ** curve)
+    risen = busy if isinstance(curve, float) and curve == 1.0 else 1.0 - (1.0 - busy) ** curve
+    return idle_w + (full_w - idle_w) * risen
 
 
 def under_limit(free_w: Interval, limit_w: float, held: Interval) -> Interval:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
@@ -32,7 +32,7 @@ def estimate(
     ram_gb: float | None = None,
     hours: float = 1.0,
     utilisation: float | None = None,
-    workload: str | Workload | None = None,
+    workload: str | Mapping[str, Any] | Workload | None = None,
     region: str | None = None,
     pue: float | None = None,
     start: datetime | str | None = None,
@@ -42,7 +42,8 @@ def estimate(
 
     `gpu` and `cpu` are names as people, `lscpu` or NVML write them (or specs of your own devices), of `n_gpu` and
     `n_cpu` devices (0: none of it); `ram_gb` is reserved memory.  `utilisation` is the share of rated power, 1 being
-    all of it; else `workload` says the kind of work in a word, or as a :class:`Workload` with its batch and parameters.
+    all of it; else `workload` says the kind of work: in a word, or (much sharper) with its batch, its parameters and
+    which device computes, as a :class:`Workload` or a mapping of its fields.
     `region` is FR, US-CA, aws:us-east-1 and the like, the world if not given; `start` says which hours of its day.
     `boundary` is the plug, with the building's overhead (``"wall"``), or ends at the ``"devices"``.
 

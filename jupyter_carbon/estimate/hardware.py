@@ -37,9 +37,16 @@ _GPU_KINDS = (
         "pascal",
         re.compile(r"\b(tesla )?p(4|6|40|100)\b|\bgtx 10[5-8]0\b|\bquadro p\d{3,4}\b|\btitan xp?\b", re.IGNORECASE),
     ),
-    ("geforce", re.compile(r"\bgeforce\b|\btitan\b|\bradeon (rx|r9|hd|vii)\b|\barc\b", re.IGNORECASE)),
+    (
+        "geforce",
+        re.compile(
+            r"\bgeforce\b|\btitan\b|\bgtx\b|^(rtx )?[2-5]0[5-9]0\b|\bradeon (rx|r9|hd|vii)\b|\barc\b", re.IGNORECASE
+        ),
+    ),
 )
-_LAPTOP_CPU = re.compile(r"\d(u|h|hx|hs|hk|hq|p|y|v|m|mx|g\d)$|mobile", re.IGNORECASE)
+_LAPTOP_CPU = re.compile(
+    r"\d(u|h|hx|hs|hk|hq|p|y|v|m|mx|n?g\d)$|\d[ym]\d\d$|\bcore m\d|\bryzen ai (?!max)|mobile", re.IGNORECASE
+)
 _SERVER_CPU = re.compile(r"xeon|epyc|opteron|altra|graviton|thunderx|kunpeng|axion|cobalt|grace", re.IGNORECASE)
 # Intel lets these run at their maximum turbo power, twice the base power they are rated at, without end (ARK).
 _TURBO_CPU = re.compile(r"core i[579]-1[234]\d{3}k[fs]?\b", re.IGNORECASE)
@@ -56,7 +63,7 @@ def gpu(name: str | HardwareSpec) -> HardwareSpec:
     if spec is None or spec.tdp_w is None:
         raise _unknown("gpu", name, (row["model"] for row in tables.rows("gpus") if row["tdp_w"]), GPU_CLASSES)
     classes = tuple(kind for kind, pattern in _GPU_KINDS if pattern.search(spec.model))
-    laptop = spec.form == "mobile" or spec.kind == "soc_gpu"
+    laptop = spec.form == "mobile" or spec.kind == "soc_gpu" or "jetson" in spec.model.casefold()
     return HardwareSpec(
         component="gpu",
         name=spec.model,

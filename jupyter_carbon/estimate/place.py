@@ -54,7 +54,7 @@ def place(region: str | None, chassis: Chassis, start: datetime | None = None) -
         code=where.code,
         name=where.name,
         intensity=static.intensity(where, hours=ONE),
-        hours=ANY if start is None else hours_from(start, where.grids),
+        hours=ANY if start is None else hours_from(start, where),
         pue=pue,
         pue_source=pue_source,
         water_site_l_per_kwh=site,

@@ -1,7 +1,8 @@
 """`jc.plan`: millions of scenarios at once, each with its ranges, ranked by the grams they would cost.
 
 Every distinct machine, place and count is worked out once, by the formula that serves a single estimate; a row then
-only multiplies by its hours.
+only multiplies by its hours.  Where nearly every row has a number of its own, the same formula is worked out a block of
+rows at a time, but for what does not hang on that number.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_carbon.estimate.belief import Array, Belief, total
+from jupyter_carbon.estimate.belief import Array, Belief, Number, Sum, is_any, merged, number_rows, number_where
 from jupyter_carbon.estimate.compose import ingredients, known_machine
-from jupyter_carbon.estimate.outcome import Ingredients, outcome
+from jupyter_carbon.estimate.outcome import OF_BESIDE, Beside, Ingredients, Outcome, beside, outcome
 from jupyter_carbon.estimate.place import place
 from jupyter_carbon.estimate.scenario import Scenario
-from jupyter_carbon.estimate.sheet import Cases, Sheet, cases, errors, product, table
+from jupyter_carbon.estimate.sheet import Cases, Codes, Sheet, cases, errors, product, table
 from jupyter_carbon.estimate.when import RunHours, over
 from jupyter_carbon.model import CarbonError
 
@@ -27,6 +28,7 @@ Recipe = tuple[Ingredients, RunHours]
 QUANTITIES = ("energy_kwh", "operational_kgco2e", "embodied_kgco2e", "water_l")
 COLUMNS = tuple(f"{quantity}_{end}" for quantity in QUANTITIES for end in ("p5", "p50", "p95"))
 GRAMS = COLUMNS.index("operational_kgco2e_p50")
+ANY_HOUR, UNUSED = Belief(1.0), Belief(0.0)
 BLOCK = 1 << 14
 """Rows whose numbers stay in the processor's cache while they are worked on."""
 
@@ -45,7 +47,7 @@ def plan(scenarios: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any
     numbers = _by_row(sheet, distinct, recipes)
     texts = _texts(wrong, faults, distinct, sheet)
     numbers[:, texts.codes >= 0] = np.nan
-    found = pd.DataFrame(numbers.T, columns=list(COLUMNS), index=sheet.frame.index)
+    found = pd.DataFrame(numbers.T, columns=list(COLUMNS), index=sheet.frame.index, copy=False)
     found["rank"] = pd.arrays.IntegerArray(_rank(numbers[GRAMS]), np.isnan(numbers[GRAMS]))
     found["error"] = texts
     kept = sheet.frame.drop(columns=[name for name in found.columns if name in sheet.frame.columns])
@@ -83,11 +85,11 @@ def _recipe(scenario: Scenario) -> Recipe:
     return ingredients(box, where, scenario), where.hours
 
 
-class _PerHour:
-    """What an hour of each case costs, as a table: energy, grams, making and water, each by low end, likely, high end.
+class _Costs:
+    """What rows cost: energy, grams, making and water, each by low end, likely, high end.
 
-    Of the grams the ends are logarithms of the spread of the year's figure: what the hours of a run add to it depends
-    on how many they are.
+    A case is worked out once for an hour, and a row multiplies.  Of an hour's grams the ends are the squared
+    logarithms of the spread of the year's figure: what the hours of a run add to it depends on how many they are.
     """
 
     def __init__(self, distinct: Cases, recipes: Sequence[Ingredients]) -> None:
@@ -95,74 +97,109 @@ class _PerHour:
         self._beliefs = {
             name: Belief.column([getattr(recipe, name) for recipe in recipes]) for name in recipes[0].beliefs()
         }
-        del self._beliefs["hour_of_year"]
         self._numbers = {
-            name: np.array([getattr(recipe, name) for recipe in recipes])
+            name: merged(np.array([getattr(recipe, name) for recipe in recipes]))
             for name in ("cpu_follows", "at_wall", "gpus_per_machine", "n_gpu")
         }
+        self._per_hour = None if distinct.own else self._ahead()
+        self._beside = self._beside_own() if distinct.own else None
+        if self._beside is not None:
+            self._beliefs |= dict.fromkeys(OF_BESIDE, UNUSED)
+            self._numbers["gpus_per_machine"] = math.nan
+        if "utilisation" in distinct.own and not np.isnan(distinct.own["utilisation"]).any():
+            self._beliefs["gpu_w"] = UNUSED
 
-    def of(self, which: slice) -> Array:
-        """Of these cases."""
-        names = self._cases.of_names[which]
-        numbers = {name: values[names] for name, values in self._numbers.items()}
-        counts = {name: values[which] for name, values in self._cases.counts.items()}
+    def put(self, which: slice, hours: Array, seen: Belief, costs: Array) -> None:
+        """Into `costs` those of these rows: so many hours of each, at the grid that they see."""
+        case = self._cases.of_row[which]
+        if self._per_hour is not None:
+            _times(np.take(self._per_hour, case, axis=1), hours, seen, costs)
+            return
+        counts = {name: values[case] for name, values in self._cases.counts.items()}
+        own = {name: values[which] for name, values in self._cases.own.items()}
+        rest = None if self._beside is None else self._beside.rows(case)
+        given = self._given(self._cases.of_names[case], {**counts, **own}, hours=hours, hour_of_year=seen)
+        found = outcome(given, rest)
+        _spread(costs, found, found.operational_kgco2e.low, found.operational_kgco2e.high)
+
+    def _ahead(self) -> Array:
+        """An hour of every case."""
+        per_hour = np.empty((len(COLUMNS), len(self._cases.of_names)))
+        for which in _blocks(len(self._cases.of_names)):
+            counts = {name: values[which] for name, values in self._cases.counts.items()}
+            found = outcome(self._given(self._cases.of_names[which], counts))
+            _spread(per_hour[:, which], found, found.operational_kgco2e.down2, found.operational_kgco2e.up2)
+        return per_hour
+
+    def _beside_own(self) -> Beside | None:
+        """What hangs on no number that rows have of their own, where that is so and the cases are few."""
+        own, many = self._cases.own, len(self._cases.of_names) > BLOCK
+        followed = "utilisation" in own and is_any(self._numbers["cpu_follows"])
+        if many or followed or "ram_gb" in own:
+            return None
+        return beside(self._given(self._cases.of_names, self._cases.counts))
+
+    def _given(
+        self,
+        names: Codes,
+        counts: Mapping[str, Array],
+        *,
+        hours: Number = 1.0,
+        hour_of_year: Belief = ANY_HOUR,
+    ) -> Ingredients:
+        numbers = {name: number_rows(values, names) for name, values in self._numbers.items()}
         given: dict[str, Any] = {
-            "hours": 1.0,
+            **{name: belief.rows(names) for name, belief in self._beliefs.items()},
             **numbers,
-            "n_gpu": np.where(numbers["n_gpu"] > 0.0, counts.get("n_gpu", 1.0), 0.0),
-            "n_cpu": counts.get("n_cpu", np.ones(len(names))),
+            "hours": hours,
+            "hour_of_year": hour_of_year,
+            "n_gpu": number_where(numbers["n_gpu"] > 0.0, counts.get("n_gpu", 1.0), 0.0),
+            "n_cpu": counts.get("n_cpu", 1.0),
             "utilisation": counts.get("utilisation", math.nan),
             "ram_gb_given": counts.get("ram_gb", math.nan),
             "pue_given": counts.get("pue", math.nan),
-            **{name: belief.rows(names) for name, belief in self._beliefs.items()},
-            "hour_of_year": Belief(1.0),
         }
-        found = outcome(Ingredients(**given))
-        energy, grams, made = found.energy_kwh, found.operational_kgco2e, found.embodied_kgco2e
-        water = total(found.water_site_l, found.water_grid_l)
-        rows = (
-            *(energy.low, energy.likely, energy.high, grams.down, grams.likely, grams.up),
-            *(made.low, made.likely, made.high, water.low, water.likely, water.high),
-        )
-        cases = np.empty((len(rows), len(names)))
-        for at, row in enumerate(rows):
-            cases[at] = row
-        return cases
+        return Ingredients(**given)
+
+
+def _spread(into: Array, found: Outcome, grams_low: Number, grams_high: Number) -> None:
+    """An outcome over the rows of an array."""
+    energy, grams, made = found.energy_kwh, found.operational_kgco2e, found.embodied_kgco2e
+    water = Sum.of(found.water_site_l, found.water_grid_l)
+    numbers = (
+        *(energy.low, energy.likely, energy.high, grams_low, grams.likely, grams_high),
+        *(made.low, made.likely, made.high, *water.ends()),
+    )
+    for row, number in zip(into, numbers, strict=True):
+        row[:] = number
+
+
+def _times(per_hour: Array, hours: Array, seen: Belief, costs: Array) -> None:
+    """What so many hours of each row cost, at the grid that those hours see."""
+    np.multiply(per_hour, hours, out=costs)
+    costs[GRAMS] *= seen.likely
+    costs[GRAMS - 1] = costs[GRAMS] * np.exp(-np.sqrt(per_hour[GRAMS - 1] + seen.down2))
+    costs[GRAMS + 1] = costs[GRAMS] * np.exp(np.sqrt(per_hour[GRAMS + 1] + seen.up2))
 
 
 def _by_row(sheet: Sheet, distinct: Cases, recipes: Sequence[Recipe]) -> Array:
     """All columns of numbers, one a row of the array."""
-    rows, hours, of_row = len(sheet.frame), sheet.hours(), distinct.of_row
+    rows, hours = len(sheet.frame), sheet.numbers("hours")
     if not recipes or not rows:
         return np.full((len(COLUMNS), rows), np.nan)
-    out = np.empty((len(COLUMNS), rows))
-    per_hour = _PerHour(distinct, [ingredients for ingredients, _ in recipes])
+    found = np.empty((len(COLUMNS), rows))
+    costs = _Costs(distinct, [ingredients for ingredients, _ in recipes])
     profiles = list(dict.fromkeys(run_hours for _, run_hours in recipes))
     profile_of = np.array([profiles.index(run_hours) for _, run_hours in recipes])
-    if of_row is None:  # every row is a case: what was worked out for a block is not kept
-        for block in _blocks(rows):
-            seen = over(profiles, profile_of[distinct.of_names[block]], hours[block])
-            out[:, block] = _times(hours[block], per_hour.of(block), seen)
-        return out
-    cases = np.concatenate([per_hour.of(block) for block in _blocks(len(distinct.of_names))], axis=1)
     for block in _blocks(rows):
-        which = of_row[block]
-        seen = over(profiles, profile_of[distinct.of_names[which]], hours[block])
-        out[:, block] = _times(hours[block], np.take(cases, which, axis=1), seen)
-    return out
+        which = profile_of[distinct.of_names[distinct.of_row[block]]] if len(profiles) > 1 else profile_of[:1]
+        seen = over(profiles, which, hours[block])
+        costs.put(block, hours[block], seen, found[:, block])
+    return found
 
 
 def _blocks(rows: int) -> list[slice]:
     return [slice(at, min(at + BLOCK, rows)) for at in range(0, rows, BLOCK)]
-
-
-def _times(hours: Array, per_hour: Array, seen: Belief) -> Array:
-    """What so many hours of each row cost, at the grid that those hours see."""
-    found: Array = per_hour * hours
-    found[GRAMS] *= seen.likely
-    found[GRAMS - 1] = found[GRAMS] * np.exp(-np.sqrt(per_hour[GRAMS - 1] ** 2 + seen.down**2))
-    found[GRAMS + 1] = found[GRAMS] * np.exp(np.sqrt(per_hour[GRAMS + 1] ** 2 + seen.up**2))
-    return found
 
 
 def _texts(wrong: Mapping[int, str], faults: Sequence[str | None], distinct: Cases, sheet: Sheet) -> pd.Categorical:
@@ -171,8 +208,8 @@ def _texts(wrong: Mapping[int, str], faults: Sequence[str | None], distinct: Cas
     number = {text: at for at, text in enumerate(words)}
     codes = np.full(len(sheet.frame), -1, dtype=np.int32)
     if any(faults):
-        of_names = distinct.of_names if distinct.of_row is None else distinct.of_names[distinct.of_row]
-        codes = np.array([-1 if fault is None else number[fault] for fault in faults], dtype=np.int32)[of_names]
+        of_fault = np.array([-1 if fault is None else number[fault] for fault in faults], dtype=np.int32)
+        codes = of_fault[distinct.of_names[distinct.of_row]]
     for row, text in wrong.items():
         codes[row] = number[text]
     return pd.Categorical.from_codes(codes, pd.Index(words, dtype=object))
@@ -181,7 +218,7 @@ def _texts(wrong: Mapping[int, str], faults: Sequence[str | None], distinct: Cas
 def _rank(grams: Array) -> NDArray[np.int64]:
     """1 for the least; a row without a number has none.  Two rounds of counting sort on the bits of a 32-bit float,
     whose order is that of positive numbers: half the time of a comparison sort, and seven digits tell ranks apart."""
-    bits = np.nan_to_num(grams, nan=np.inf).astype(np.float32).view(np.uint32)
+    bits = grams.astype(np.float32).view(np.uint32) & 0x7FFFFFFF  # no number is above every number, whatever its sign
     order = np.argsort((bits & 0xFFFF).astype(np.uint16), kind="stable")
     order = order[np.argsort((bits >> 16).astype(np.uint16)[order], kind="stable")]
     rank = np.empty(len(grams), dtype=np.int64)

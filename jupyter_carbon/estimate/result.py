@@ -143,7 +143,7 @@ def spread_gains(given: Ingredients) -> dict[str, float]:
 
 def _width(belief: Belief) -> float:
     """From the low to the high end, in logarithms."""
-    return float(belief.down) + float(belief.up)
+    return math.sqrt(belief.down2) + math.sqrt(belief.up2)
 
 
 def chance_above(interval: Interval, limit: float) -> float:

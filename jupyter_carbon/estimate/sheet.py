@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from jupyter_carbon.estimate.belief import Array
 from jupyter_carbon.estimate.scenario import LIMITS, NOTHING, OPTIONAL, impossible
-from jupyter_carbon.estimate.workload import Workload
+from jupyter_carbon.estimate.workload import Workload, workload
 
 Codes = NDArray[np.int64]
 NAMES = ("gpu", "cpu", "workload", "region", "start", "boundary")
 COUNTS = ("n_gpu", "n_cpu", "ram_gb", "utilisation", "pue")
 FIELDS = (*NAMES, *COUNTS, "hours")
+OWN = (*OPTIONAL, "hours")
+"""Fields of which nearly every row may have a number of its own."""
 SAMPLE, MANY = 4096, 1024
-"""A column of numbers with more than `MANY` different ones among the first `SAMPLE` is not sorted into values."""
+"""Such a column of numbers with more than `MANY` different ones among the first `SAMPLE` is not sorted into values."""
 TABLE = 1 << 22
 """Cases that are told apart by a table of flags; more are told apart by hashing."""
 
@@ -57,15 +59,8 @@ class Sheet:
     frame: pd.DataFrame
     fields: Mapping[str, Column]
 
-    def hours(self) -> Array:
-        """The hours of each row."""
-        return self._row_numbers("hours")
-
-    def counts(self) -> dict[str, Array]:
-        """The counts that were given, of each row."""
-        return {name: self._row_numbers(name) for name in COUNTS if name in self.fields}
-
-    def _row_numbers(self, name: str) -> Array:
+    def numbers(self, name: str) -> Array:
+        """A field of numbers, row by row; one, where it was not given."""
         if name not in self.fields:
             return np.ones(len(self.frame))
         column = self.fields[name]
@@ -75,12 +70,13 @@ class Sheet:
 @dataclass(frozen=True, slots=True)
 class Cases:
     """The distinct scenarios but for their hours: `names` once for each combination that occurs, which of them a case
-    has, its counts, and the case of each row (`None`: each row is a case)."""
+    has, its counts, and the case of each row.  `own` are the counts of which nearly every row has one of its own."""
 
     names: list[dict[str, Any]]
     of_names: Codes
     counts: dict[str, Array]
-    of_row: Codes | None
+    of_row: Codes
+    own: dict[str, Array]
 
 
 def product(given: Mapping[str, Any]) -> Sheet:
@@ -95,6 +91,8 @@ def product(given: Mapping[str, Any]) -> Sheet:
     for name, values in lists.items():
         codes = np.tile(np.repeat(np.arange(len(values)), rows // max(outer * len(values), 1)), outer)
         outer *= len(values)
+        if name == "workload":
+            values = [_hashable(value) for value in values]
         fields[name] = Column(values if name in NAMES else [_number(value) for value in values], codes)
         shown[name] = _labelled(values, codes) if name in NAMES else np.array(values)[codes]
     return Sheet(pd.DataFrame(shown, index=pd.RangeIndex(rows)), fields)
@@ -120,6 +118,8 @@ def errors(sheet: Sheet) -> dict[int, str]:
             continue
         lowest, highest, _ = LIMITS[name]
         numbers = column.numbers()
+        if len(numbers) and lowest <= numbers.min() and numbers.max() <= highest:
+            continue
         wrong = ~((numbers >= lowest) & (numbers <= highest))
         if name in OPTIONAL:  # an empty cell is "not said"
             wrong &= ~np.isnan(numbers) | column.words()
@@ -140,8 +140,8 @@ def _absent(sheet: Sheet, name: str, count: str) -> NDArray[np.bool_]:
     if column is None or column.codes is None:
         return np.ones(rows, dtype=bool)
     absent: NDArray[np.bool_] = np.array([value is None for value in column.values], dtype=bool)[column.codes]
-    if number is not None and (number.is_long or 0.0 in number.values):
-        absent |= sheet.counts()[count] == 0.0
+    if number is not None and 0.0 in number.values:
+        absent |= sheet.numbers(count) == 0.0
     return absent
 
 
@@ -150,27 +150,24 @@ def cases(sheet: Sheet) -> Cases:
     rows = len(sheet.frame)
     given = {name: sheet.fields[name] for name in NAMES if name in sheet.fields}
     n_gpu = sheet.fields.get("n_gpu")
-    if n_gpu is not None and not n_gpu.is_long:
+    if n_gpu is not None:
         if any(isinstance(work, Workload) for work in sheet.fields.get("workload", Column([], None)).values):
             given["n_gpu"] = n_gpu  # work a step is shared out over the GPUs
         if "gpu" in given and 0.0 in n_gpu.values:
             given["gpu"] = _without_gpu(given["gpu"], n_gpu)
-    of_names, picks = _distinct([(column.codes, len(column.values)) for column in given.values()], rows)
-    names = (
-        [
-            {name: column.values[at] for (name, column), at in zip(given.items(), pick, strict=True)}
-            for pick in np.transpose(picks).tolist()
-        ]
-        if given
-        else [{}]
-    )
     counts = {name: sheet.fields[name] for name in COUNTS if name in sheet.fields}
-    if any(column.is_long for column in counts.values()):
-        return Cases(names, of_names, sheet.counts(), None)
-    keys = [(of_names, len(names)), *((column.codes, len(column.values)) for column in counts.values())]
-    of_row, (name_at, *at) = _distinct(keys, rows)
-    numbers = {name: column.numbers()[where] for (name, column), where in zip(counts.items(), at, strict=True)}
-    return Cases(names, name_at, numbers, of_row)
+    own = {name: column.numbers() for name, column in counts.items() if column.is_long}
+    few = {name: column for name, column in counts.items() if name not in own}
+    of_row, picks = _distinct([(column.codes, len(column.values)) for column in (*given.values(), *few.values())], rows)
+    combinations = np.array(picks[: len(given)], dtype=np.int64).reshape(len(given), len(picks[0]) if picks else 1)
+    distinct, of_names = np.unique(combinations, axis=1, return_inverse=True)
+    names = [
+        {name: column.values[at] for (name, column), at in zip(given.items(), pick, strict=True)}
+        for pick in distinct.T.tolist()
+    ]
+    at = picks[len(given) :]
+    numbers = {name: column.numbers()[where] for (name, column), where in zip(few.items(), at, strict=True)}
+    return Cases(names, of_names.ravel(), numbers, of_row, own)
 
 
 def _without_gpu(gpu: Column, n_gpu: Column) -> Column:
@@ -183,10 +180,12 @@ def _without_gpu(gpu: Column, n_gpu: Column) -> Column:
 def _distinct(keys: Sequence[tuple[Codes | None, int]], rows: int) -> tuple[Codes, tuple[Codes, ...]]:
     """Which distinct combination each row has, and the codes of each combination, column by column."""
     sizes = [size for _, size in keys]
-    key = np.zeros(rows, dtype=np.int64)
+    key: Codes | None = None
     for codes, size in keys:
         if size > 1 and codes is not None:
-            key = key * size + codes
+            key = codes.astype(np.int64) if key is None else key * size + codes
+    if key is None:
+        key = np.zeros(rows, dtype=np.int64)
     total = math.prod(sizes)
     if total <= TABLE:
         seen = np.zeros(total, dtype=bool)
@@ -201,18 +200,33 @@ def _distinct(keys: Sequence[tuple[Codes | None, int]], rows: int) -> tuple[Code
 
 
 def _column(name: str, series: pd.Series[Any]) -> Column:
-    if name not in NAMES and series.dtype.kind in "iuf" and len(series.iloc[:SAMPLE].unique()) > MANY:
+    if name in OWN and series.dtype.kind in "iuf" and len(series.iloc[:SAMPLE].unique()) > MANY:
         return Column(series.to_numpy(dtype=float), None)
-    plain = series if isinstance(series.dtype, pd.CategoricalDtype) else series.to_numpy()
-    codes, uniques = pd.factorize(plain)
-    values: list[Any] = [*uniques, None]
-    codes = np.where(codes < 0, len(uniques), codes) if (codes < 0).any() else codes
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes, values = series.cat.codes.to_numpy(), [*series.cat.categories, None]
+    else:
+        plain = series.to_numpy()
+        if name == "workload" and plain.dtype == object and any(isinstance(value, Mapping) for value in plain):
+            plain = np.array([_hashable(value) for value in plain], dtype=object)
+        codes, uniques = pd.factorize(plain)
+        values = [*uniques, None]
+    codes = np.where(codes < 0, len(values) - 1, codes) if (codes < 0).any() else codes
     return Column(values if name in NAMES else [_number(value) for value in values], codes)
 
 
 def _listed(value: Any) -> list[Any]:
     """One value is a list of one; a range, an array or a column is its values."""
-    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else [value]
+
+
+def _hashable(work: Any) -> Any:
+    """A workload told by its fields, made one; a field that cannot be is left in words, for the row's error."""
+    if not isinstance(work, Mapping):
+        return work
+    try:
+        return workload(work)
+    except ValueError:
+        return str(work)
 
 
 def _number(value: Any) -> float | str:

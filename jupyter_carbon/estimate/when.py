@@ -5,23 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_carbon import tables
 from jupyter_carbon.estimate.belief import Array, Belief, Number
 from jupyter_carbon.grid import static
+from jupyter_carbon.grid.hourly import profile
+from jupyter_carbon.grid.region import Region
 
 WEEK_H = 168
 """Wind and frost last for days: hours of one week are taken to err together, those of two weeks not.  Assumed."""
 MONTH_H = 730
 """A start says what month a run begins in; hours beyond it are any of the year."""
-TAILS = 1.645 / 1.282
-"""From 10 and 90 % of a month's days to 5 and 95 %, in logarithms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +38,7 @@ class RunHours:
         if self.summed is None:
             return _any(averaging(hours))
         found = over([self], np.zeros(1, dtype=np.int64), np.array([hours]))
-        return Belief(*(float(np.ravel(part)[0]) for part in (found.likely, found.down, found.up)))
+        return Belief(*(float(np.ravel(part)[0]) for part in (found.likely, found.down2, found.up2)))
 
 
 def over(profiles: Sequence[RunHours], which: NDArray[np.int64], hours: Array) -> Belief:
@@ -56,49 +54,38 @@ def over(profiles: Sequence[RunHours], which: NDArray[np.int64], hours: Array) -
         (summed[which, end, whole] * (1.0 - part) + summed[which, end, whole + 1] * part) / within for end in range(3)
     )
     beyond = np.maximum(hours - MONTH_H, 0.0) / np.maximum(hours, 1e-9)
-    return Belief(likely * (1.0 - beyond) + beyond, np.log(likely / low) * left, np.log(high / likely) * left)
+    down2, up2 = np.log(likely / low) ** 2 * left, np.log(high / likely) ** 2 * left
+    return Belief(likely * (1.0 - beyond) + beyond, down2, up2)
 
 
 _FLAT: Array = np.outer((static.HOURS.low, static.HOURS.likely, static.HOURS.high), np.arange(WEEK_H + 1.0))
 
 
 def _any(left: Number) -> Belief:
-    return Belief(1.0, -math.log(static.HOURS.low) * left, math.log(static.HOURS.high) * left)
+    return Belief(1.0, math.log(static.HOURS.low) ** 2 * left, math.log(static.HOURS.high) ** 2 * left)
 
 
 def averaging(hours: Number) -> Number:
-    """What is left of the spread (of its logarithm) of the grid's hours over a run of so many: weeks average out."""
+    """What is left of the squared spread (of its logarithm) of the grid's hours over a run of so many: weeks average
+    out."""
     if isinstance(hours, np.ndarray):
-        return np.asarray(np.sqrt(np.minimum(1.0, WEEK_H / np.maximum(hours, 1.0))))
-    return math.sqrt(min(1.0, WEEK_H / max(hours, 1.0)))
+        return np.asarray(np.minimum(1.0, WEEK_H / np.maximum(hours, 1.0)))
+    return min(1.0, WEEK_H / max(hours, 1.0))
 
 
 ANY = RunHours(None, "any hours of the year, by 26 zone-years of hourly figures")
 
 
 @lru_cache(maxsize=4096)
-def hours_from(start: datetime, grids: tuple[str, ...]) -> RunHours:
-    """A run that begins at `start` on the first of these grids whose hours are in the tables."""
-    for code in grids:
-        try:
-            found = tables.lookup("grid_hourly", code)
-        except FileNotFoundError:  # the share-alike tables were left out
-            break
-        if found:
-            return _profile(start, code, found)
-    return RunHours(None, f"no hourly profile of {' or '.join(grids)} is in the tables: any hours of the year")
-
-
-def _profile(start: datetime, code: str, found: list[tables.Row]) -> RunHours:
-    known = {(int(row["month"]), row["statistic"]): [float(row[f"h{hour}"]) for hour in range(24)] for row in found}
-    means = [mean for (_, statistic), mean in known.items() if statistic == "mean"]
-    year = sum(map(sum, means)) / (24 * len(means))
-    local = start.astimezone(ZoneInfo(found[0]["tz"]))
+def hours_from(start: datetime, place: Region) -> RunHours:
+    """A run that begins at `start`, by the hourly profile of the place's own grid."""
+    known = profile(place)
+    if known is None:
+        return RunHours(None, f"no hourly profile of {place.grids[0]} is in the tables: any hours of the year")
+    started_s = start.timestamp()
     factors = np.empty((3, WEEK_H))
     for at in range(WEEK_H):
-        moment = local + timedelta(hours=at)
-        low, mean, high = (known[moment.month, name][moment.hour] for name in ("p10", "mean", "p90"))
-        factors[:, at] = (mean * (low / mean) ** TAILS, mean, mean * (high / mean) ** TAILS)
-    summed = np.concatenate([np.zeros((3, 1)), np.cumsum(factors, axis=1)], axis=1) / year
-    row = found[0]
-    return RunHours(summed, f"hours of the day in {code}, {row['publisher']} {row['year']}, {row['licence']}")
+        grams, days = known.grams(started_s + 3600.0 * at)
+        factors[:, at] = grams * days.low, grams, grams * days.high
+    summed = np.concatenate([np.zeros((3, 1)), np.cumsum(factors, axis=1)], axis=1) / known.year_gco2e_per_kwh
+    return RunHours(summed, known.source)

@@ -21,6 +21,9 @@ TO_95 = 1.6449 / 1.2816
 
 HOURS = [f"h{hour}" for hour in range(24)]
 
+WHICH = "this hour of the day in this month"
+"""In a source's words: which number of the profile it is."""
+
 
 class Profile:
     """Month by local hour of one grid.  `months` has, for each month, mean, 10th and 90th percentile of 24 hours."""
@@ -29,8 +32,14 @@ class Profile:
         self, place: Region, zone: ZoneInfo, months: Sequence[Sequence[Sequence[float]]], *, year: int, source: str
     ) -> None:
         self._place, self._zone, self._months = place, zone, months
-        self._year, self._source = year, source
+        self._year, self.source = year, source
         self._newest: tuple[float, CarbonIntensity] | None = None
+
+    @property
+    def year_gco2e_per_kwh(self) -> float:
+        """The mean of all its hours, each month alike."""
+        means = [mean for month in self._months for mean in month[0]]
+        return sum(means) / len(means)
 
     def hour_of(self, moment_s: float) -> tuple[float, float]:
         """The local clock hour of a moment, from and to, in seconds since the epoch."""
@@ -60,7 +69,7 @@ class Profile:
             basis="lifecycle",
             method="average",
             status="yearly",
-            source=self._source,
+            source=self.source,
             year=self._year,
             start=iso(start_s),
             end=iso(end_s),
@@ -84,5 +93,5 @@ def profile(place: Region, *, data: Path | None = None) -> Profile | None:
     by_month = {(int(row["month"]), row["statistic"]): [float(row[hour]) for hour in HOURS] for row in rows}
     months = [[by_month[month, name] for name in ("mean", "p10", "p90")] for month in range(1, 13)]
     first = rows[0]
-    source = f"{first['publisher']} {first['year']}, this hour of the day in this month, {first['boundary']}"
+    source = f"{first['publisher']} {first['year']}, {WHICH}, {first['boundary']}"
     return Profile(place, zone, months, year=int(first["year"]), source=f"{source}, {first['licence']}")

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from jupyter_carbon.grid import PROVIDERS, static
+from jupyter_carbon.grid import MARGINAL, PROVIDERS, static
 from jupyter_carbon.grid.cache import KEPT_S, Cache, Stored, merged
 from jupyter_carbon.grid.hourly import profile
 from jupyter_carbon.grid.lifecycle import converted
@@ -251,10 +251,12 @@ class Live:
         """The timeline of a place; the same one each time."""
         key = (place.code, place.how, method)
         with self._lock:  # a place has one source, whoever asks first
-            known = self._timelines.get(key)
-            if known is None:
-                known = self._timelines[key] = self._made(place, method)
-            return known
+            if key not in self._timelines:
+                # A keyring that opens a window, for a source that was named, does it once and at the first question.
+                others: tuple[Method, ...] = ("average", "marginal") if self._provider else (method,)
+                for each in others:
+                    self._timelines[place.code, place.how, each] = self._made(place, each)
+            return self._timelines[key]
 
     def _made(self, place: Region, method: Method) -> Timeline:
         average = method == "average"
@@ -266,8 +268,9 @@ class Live:
 
     def _feed(self, timeline: Timeline, method: Method) -> None:
         place = timeline.place
+        names = PROVIDERS if method == "average" else MARGINAL
         chosen = choose(
-            place, wanted=self._provider, area=self._area, method=method, environ=self._environ, names=PROVIDERS
+            place, wanted=self._provider, area=self._area, method=method, environ=self._environ, names=names
         )
         if chosen is None:
             return
@@ -279,9 +282,14 @@ class Live:
         timeline.is_fed = True
         self.feeds.append(feed)
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a round is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
     def refresh_soon(self) -> bool:
         """Start a round if something is due and none is under way; returns at once."""
-        if not self.feeds or (self._thread is not None and self._thread.is_alive()):
+        if not self.feeds or self.is_asking:
             return False
         now_s = self._clock()
         due = [feed for feed in self.feeds if feed.is_due(now_s)]
@@ -299,7 +307,7 @@ class Live:
 
     def refresh_within(self, wait_s: float) -> None:
         """Start a round if one is due, and give it this long: for a person who asks, never on the cell's path."""
-        if self.refresh_soon() or (self._thread is not None and self._thread.is_alive()):
+        if self.refresh_soon() or self.is_asking:
             self._over.wait(wait_s)
 
     def _run(self, feeds: list[Feed]) -> None:

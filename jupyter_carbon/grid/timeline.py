@@ -14,7 +14,7 @@ from jupyter_carbon.grid.hourly import Profile
 from jupyter_carbon.grid.providers import FORECAST
 from jupyter_carbon.grid.region import Region
 from jupyter_carbon.grid.series import Series, check_one_kind, iso, rank
-from jupyter_carbon.model import CarbonIntensity, IntensityUnavailable, Interval
+from jupyter_carbon.model import ZERO, CarbonIntensity, IntensityUnavailable, Interval
 
 Course = Sequence[tuple[float, float]]
 """How a run's energy grew: seconds since its begin, and the part of its energy spent by then (0 to 1).  Between these
@@ -41,6 +41,13 @@ class Timeline:
     def at(self, moment_s: float) -> CarbonIntensity:
         """What the electricity carries at a moment; raises `IntensityUnavailable` where nothing is known."""
         return self._piece(moment_s + self.skew_s)[2]
+
+    def known_at(self, moment_s: float) -> CarbonIntensity | None:
+        """The same, or None."""
+        try:
+            return self.at(moment_s)
+        except IntensityUnavailable:
+            return None
 
     def pieces(self, start_s: float, end_s: float) -> list[Piece]:
         """A span from end to end, one piece for each number."""
@@ -84,30 +91,45 @@ class Timeline:
 
 
 def mean(pieces: Sequence[Piece], course: Course = ()) -> CarbonIntensity:
-    """One intensity for a run over several slots.  They err in the same direction, so their ends are added too; the
-    status is that of the least sure."""
-    check_one_kind(piece[2] for piece in pieces)
+    """One intensity for a run over several slots of one place."""
     start_s, end_s = pieces[0][0], pieces[-1][1]
     points = [(0.0, 0.0), *course, (end_s - start_s, 1.0)]
     shares = [_share(points, piece[1] - start_s) - _share(points, piece[0] - start_s) for piece in pieces]
-    low = likely = high = 0.0
-    for share, (_, _, intensity) in zip(shares, pieces, strict=True):
-        grams = intensity.gco2e_per_kwh
-        low, likely, high = low + share * grams.low, likely + share * grams.likely, high + share * grams.high
-    worst = max((intensity for _, _, intensity in pieces), key=rank)
-    sources = dict.fromkeys(intensity.source.partition(", direct ")[0] for _, _, intensity in pieces)
     first, last = pieces[0][2], pieces[-1][2]
+    parts = [(share, piece[2]) for share, piece in zip(shares, pieces, strict=True)]
+    return weighed(parts, start=first.start or iso(start_s), end=last.end or iso(end_s))
+
+
+def weighed(parts: Sequence[tuple[float, CarbonIntensity]], *, start: str | None, end: str | None) -> CarbonIntensity:
+    """One intensity for energy spent under several, over slots of time and at the places of several hosts: the mean,
+    each weighed by its kWh (or its part of them), so that `grams = all kWh x mean` is the sum of `kWh x intensity`.
+
+    Slots of one place err in the same direction, so their ends are added; places err each for itself.  The status is
+    that of the least sure.  Raises `MixedIntensities` rather than add two kinds of number.
+    """
+    check_one_kind(intensity for _, intensity in parts)
+    whole = sum(weight for weight, _ in parts)
+    by_region: dict[str, Interval] = {}
+    for weight, intensity in parts:
+        grams = intensity.gco2e_per_kwh.scaled(weight / whole if whole > 0.0 else 1.0 / len(parts))
+        by_region[intensity.region] = by_region.get(intensity.region, ZERO).plus_together(grams)
+    total, *others = by_region.values()
+    for grams in others:
+        total = total + grams
+    worst = max((intensity for _, intensity in parts), key=rank)
+    sources = dict.fromkeys(intensity.source.partition(", direct ")[0] for _, intensity in parts)
+    names = dict.fromkeys(intensity.name for _, intensity in parts)
     return CarbonIntensity(
-        gco2e_per_kwh=Interval(low, likely, high),
-        region=worst.region,
-        name=worst.name,
+        gco2e_per_kwh=total,
+        region="+".join(by_region),
+        name=" and ".join(names),
         basis=worst.basis,
         method=worst.method,
         status=worst.status,
         source="; ".join(sources),
         year=worst.year,
-        start=first.start or iso(start_s),
-        end=last.end or iso(end_s),
+        start=start,
+        end=end,
     )
 
 

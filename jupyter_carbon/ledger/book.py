@@ -157,26 +157,25 @@ class Ledger:
         return with_records(stored, told(journalled.values()), edges_s, here)
 
     def of_source(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
-        """The newest `limit` runs of a cell, oldest first: those whose source has one of these SHA-1s."""
-        journalled = self._journalled(None, None, sha1s)
+        """The newest `limit` runs of a cell, oldest first: those whose source has one of these SHA-1s.
+
+        Of what SQLite holds: a cell waits for the answer, and journals have no index.
+        """
         try:
             stored = self._store.of_source(sha1s, limit)
         except Corrupt:
             if self._store.move_aside() is None:
                 raise
             stored = []
-        found = [*told(journalled.values()), *(record for record in stored if record.run.id not in journalled)]
-        return sorted(found, key=lambda record: record.run.started_at)[-limit:]
+        return sorted(stored, key=lambda record: record.run.started_at)[-limit:]
 
     @property
     def plans(self) -> Plans:
         """The estimates that are kept here."""
         return Plans(self._store)
 
-    def _journalled(
-        self, since_s: float | None, notebook: str | None, sha1s: Collection[str | None] | None = None
-    ) -> dict[str, Counted]:
-        """The runs that stand in journals only; of some sources, or of all."""
+    def _journalled(self, since_s: float | None, notebook: str | None) -> dict[str, Counted]:
+        """The runs that stand in journals only."""
         ended: dict[str, Counted] = {}
         crashed: dict[str, Counted] = {}
         for _, story in self._each_journal(lambda path, far: tell(path, far=far)):
@@ -185,9 +184,7 @@ class Ledger:
         journalled = {
             run_id: counted
             for run_id, counted in {**crashed, **ended}.items()
-            if (since_s is None or counted.run.started_at >= since_s)
-            and _is_in(counted.run.notebook, notebook)
-            and (sha1s is None or counted.run.source_sha1 in sha1s)
+            if (since_s is None or counted.run.started_at >= since_s) and _is_in(counted.run.notebook, notebook)
         }
         for run_id in self._known(journalled):
             del journalled[run_id]

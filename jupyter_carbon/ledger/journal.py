@@ -27,14 +27,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 
 from jupyter_carbon.ledger import liveness, place
 from jupyter_carbon.ledger.liveness import Writer
 from jupyter_carbon.model import CarbonIntensity, CellRun, Context, Domain, LedgerError, Status, Window
-from jupyter_carbon.value import value
+from jupyter_carbon.value import asdict, value
 
 log = logging.getLogger(__name__)
 
@@ -128,15 +127,8 @@ class Journal:
         Cells of a subshell run at the same time as the notebook's, and may have another region.
         """
         known: _Known | None = getattr(self._current, "known", None)
-        if known is not None and known.context is context:
-            return
-        with self._lock:
-            known = self._contexts.get(id(context))
-            if known is None:
-                number = len(self._contexts)
-                line = f'["context",{number},{_json(context.to_dict())}]\n'.encode("ascii")
-                known = self._contexts[id(context)] = _Known(context, context.domains, number, line)
-            self._current.known = known
+        if known is None or known.context is not context:
+            self._current.known = self.foresee(context)
 
     def begin(self, run: CellRun) -> None:
         """A run begins, under the context that this thread gave last."""
@@ -175,6 +167,16 @@ class Journal:
             self._append(line, run)
 
     # --- on the ticker's thread -------------------------------------------------------------------------------
+
+    def foresee(self, context: Context) -> _Known:
+        """Put into words what a run may soon be told with; nothing is written yet."""
+        with self._lock:
+            known = self._contexts.get(id(context))
+            if known is None:
+                number = len(self._contexts)
+                line = f'["context",{number},{_json(context.to_dict())}]\n'.encode("ascii")
+                known = self._contexts[id(context)] = _Known(context, context.domains, number, line)
+            return known
 
     def checkpoint(
         self, run_id: str, window: Window, intensity: CarbonIntensity | None = None, course: Course = ()

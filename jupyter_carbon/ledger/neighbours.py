@@ -58,7 +58,7 @@ class Neighbours:
         own = Writer.own()
         alive, headers, above = {""}, {}, False  # "" stands for us, whose journal may not be writable
         in_memory = {""}
-        ancestors = _ancestors(self._proc, own.pid)
+        ancestors: set[int] | None = None
         for name in os.listdir(self._folder):
             if not name.endswith(".jsonl"):
                 continue
@@ -73,6 +73,8 @@ class Neighbours:
                 alive.add(session_id)
                 if self._shares_memory(writer):
                     in_memory.add(session_id)
+                if ancestors is None:
+                    ancestors = _ancestors(self._proc, own.pid)
                 above = above or (writer.is_here() and writer.pid in ancestors)
         self._headers = headers
         return Sessions(len(alive), above, len(in_memory))

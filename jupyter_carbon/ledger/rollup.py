@@ -9,12 +9,21 @@ import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from typing import Final
 
-from jupyter_carbon.model import ZERO, Basis, CellRecord, IntensityStatus, Interval, Method
+from jupyter_carbon.model import ZERO, Basis, CellRecord, Interval, Method
 from jupyter_carbon.value import value
 
-Kind = tuple[Basis, Method, IntensityStatus]
+Kind = tuple[Basis, Method]
 """Of an intensity; grams of two kinds are never added."""
+
+KINDS: Final[tuple[Kind, ...]] = (
+    ("lifecycle", "average"),
+    ("lifecycle", "marginal"),
+    ("direct", "average"),
+    ("direct", "marginal"),
+)
+"""By the number that a query gives them."""
 
 
 @value
@@ -72,30 +81,33 @@ def roll_up_stored(db: sqlite3.Connection, edges_s: Sequence[float], here: str |
     since_s = edges_s[0]
     (first_s,) = db.execute("SELECT min(started_at) FROM run").fetchone()
     # Most of the table: read in its own order, which is several times quicker than row by row through the index.
-    rows = f"FROM run WHERE {'+' if first_s is None or since_s <= first_s else ''}started_at >= ?"
-    kinds: dict[int, Kind] = {
-        number: (basis, method, status)
-        for number, basis, method, status in db.execute("SELECT id, basis, method, status FROM intensity")
-    }
-    found: Found = {}
+    rows = f"FROM run WHERE {'+' if first_s is None or since_s <= first_s else ''}started_at >= :edge_0"
+    # One pass brings kinds, notebooks and slots, and the few groups are added up here.  SQLite sorts to group: by one
+    # integer in place of three columns it takes half the time.
+    kind_number = "(SELECT (basis = 'direct') * 2 + (method = 'marginal') FROM intensity WHERE id = run.intensity)"
+    together = f"({kind_number} << 48) | (coalesce(notebook, 0) << 16) | {_slot(range(len(edges_s)))}"
     sums = ", ".join(
         f"total({name}{end})" for name in ("facility_energy_kwh", "operational_gco2e") for end in ("_low", "", "_high")
     )
-    for intensity, *ends in db.execute(f"SELECT intensity, {sums} {rows} GROUP BY intensity", (since_s,)):
-        kind = kinds[intensity]
-        found[kind] = found.get(kind, RollUp()).plus(Interval(*ends[:3]), Interval(*ends[3:]))
-
-    # SQLite sorts to group, so one query brings notebooks and slots at once, and the few groups are added up here.
-    whens = " ".join(f"WHEN started_at < ? THEN {number}" for number in range(len(edges_s) - 1))
-    slot = f"CASE {whens} ELSE {len(edges_s) - 1} END" if whens else "0"
-    used = "count(*), total(facility_energy_kwh), total(operational_gco2e)"
-    by_both = f"SELECT intensity, notebook, {slot} AS slot, {used} {rows} GROUP BY intensity, notebook, slot"
-    names: dict[int | None, str | None] = {None: None}
-    for intensity, number, slot_number, *amounts in db.execute(by_both, (*edges_s[1:], since_s)):
-        if number not in names:
-            (names[number],) = db.execute("SELECT text FROM word WHERE id = ?", (number,)).fetchone()
-        _count(found[kinds[intensity]], names[number], slot_number, here, Used(*amounts))
+    grouped = f"SELECT {together} AS together, count(*), {sums} {rows} GROUP BY together"
+    found: Found = {}
+    names: dict[int, str | None] = {0: None}
+    for key, runs, *ends in db.execute(grouped, {f"edge_{number}": edge_s for number, edge_s in enumerate(edges_s)}):
+        kind, notebook, slot = KINDS[key >> 48], key >> 16 & 0xFFFFFFFF, key & 0xFFFF
+        if notebook not in names:
+            (names[notebook],) = db.execute("SELECT text FROM word WHERE id = ?", (notebook,)).fetchone()
+        energy_kwh, gco2e = Interval(*ends[:3]), Interval(*ends[3:])
+        found[kind] = found.get(kind, RollUp()).plus(energy_kwh, gco2e)
+        _count(found[kind], names[notebook], slot, here, Used(runs, energy_kwh.likely, gco2e.likely))
     return found
+
+
+def _slot(slots: range) -> str:
+    """In which of these slots a run began, by halves: most runs are new, and would be compared with every edge."""
+    if len(slots) == 1:
+        return str(slots[0])
+    half = len(slots) // 2
+    return f"CASE WHEN started_at < :edge_{slots[half]} THEN {_slot(slots[:half])} ELSE {_slot(slots[half:])} END"
 
 
 def with_records(found: Found, records: Iterable[CellRecord], edges_s: Sequence[float], here: str | None) -> Found:
@@ -105,7 +117,7 @@ def with_records(found: Found, records: Iterable[CellRecord], edges_s: Sequence[
         if slot < 0:
             continue
         kwh, gco2e = record.footprint.facility_energy_kwh, record.footprint.operational_gco2e
-        kind = (record.intensity.basis, record.intensity.method, record.intensity.status)
+        kind = (record.intensity.basis, record.intensity.method)
         roll = found[kind] = found.get(kind, RollUp()).plus(kwh, gco2e)
         _count(roll, record.run.notebook, slot, here, Used(1, kwh.likely, gco2e.likely))
     return found

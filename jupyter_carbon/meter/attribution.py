@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 from jupyter_carbon.model import ONE, Context, Domain, Interval, Share, Window
+from jupyter_carbon.value import replace
 
 TICK_S = 0.01
 """/proc counts other processes' CPU time in ticks of 10 ms (USER_HZ, proc(5))."""

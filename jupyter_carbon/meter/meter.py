@@ -21,11 +21,13 @@ from jupyter_carbon.meter.short_cells import ShortCells
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
 from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
-from jupyter_carbon.turns import in_turns
 
 SEARCH_FROM_S = 0.05
-"""Cells longer than this have their child processes looked for once more at their end.  Of shorter ones the
-microseconds are taken off that pass between their own work and the readings at their edges."""
+"""Cells longer than this have their child processes looked for once more at their end."""
+
+TRIM_TO_S = 0.01
+"""Of cells up to this long the microseconds are taken off that pass between their own work and the readings at their
+edges: a hundred are a hundredth of it."""
 
 IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
@@ -43,7 +45,7 @@ KEPT_WINDOWS = 1024
 KEPT_LOOKS = 64
 
 FROZEN_FROM_S = 0.5
-FROZEN_FROM_BUSY = 0.1
+FROZEN_FROM_BUSY = 0.5
 """A counter that did not move between two ticks at least so far apart, while this part of a CPU worked, is stuck."""
 
 Stretch = tuple[Reading, Reading]
@@ -188,15 +190,15 @@ class Meter:
         arrived = running.arrived or (self._clock(), self._tree.own_cpu_s())
         if running.began is None:  # an interrupt came before its first reading
             self.begin(running)
-        is_short = arrived[0] - cast("Reading", running.began).t_s <= SEARCH_FROM_S
-        if not is_short:
+        elapsed_s = arrived[0] - cast("Reading", running.began).t_s
+        if elapsed_s > SEARCH_FROM_S:
             found = self._tree.discover(at_once=True)
             with self._lock:
                 self._tree.adopt(found)
                 self._look_at_gpus()
         with self._lock:
             now = self._read()
-            if is_short and not running.closed and len(self._open) == 1 and not self._blocks:
+            if elapsed_s <= TRIM_TO_S and not running.closed and len(self._open) == 1 and not self._blocks:
                 now = self._trimmed(running, arrived, now)
             self._close_stretch(now)
             if running in self._open:
@@ -266,10 +268,9 @@ class Meter:
             if rest(max(wait_s, LEAST_REST_S)):
                 return
 
-    def take_between(self) -> tuple[Window, ...]:
-        """The stretches between cells since the last call, as windows of the session; each is given once."""
-        stretches = [self._between.popleft() for _ in range(len(self._between))]
-        return tuple(self._difference([(a, b, 1)], a, b) for a, b in in_turns(stretches))
+    def take_stretches(self) -> tuple[tuple[Reading, Reading], ...]:
+        """The stretches between cells since the last call, from reading to reading; each is given once."""
+        return tuple(self._between.popleft() for _ in range(len(self._between)))
 
     def learn(self, window: Window, *, idle: bool) -> None:
         """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""
@@ -325,9 +326,13 @@ class Meter:
 
     def _read(self) -> Reading:
         energy_j: dict[Domain, float] = {}
-        for source in self._sources:
-            energy_j.update(source.energy_j())
-        return Reading(self._clock(), energy_j, self._tree.cpu_s(), self._busy.busy_s(), self._gpu_busy_s)
+        busy_s = self._busy.hold()
+        try:
+            for source in self._sources:
+                energy_j.update(source.energy_j())
+        finally:
+            self._busy.release()
+        return Reading(self._clock(), energy_j, self._tree.cpu_s(), busy_s, self._gpu_busy_s)
 
     def _read_late(self) -> Reading:
         """The same in another order, for a beginning: joules and clock last, so that little of our own is counted."""

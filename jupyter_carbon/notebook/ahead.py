@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import TYPE_CHECKING
 
 from jupyter_carbon.estimate.advice import Job, advise
 from jupyter_carbon.estimate.coming import slots_of
@@ -13,18 +14,12 @@ from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
 from jupyter_carbon.grid.timeline import Timeline
 from jupyter_carbon.model import CarbonError, CarbonIntensity, IntensityUnavailable, Interval
-from jupyter_carbon.notebook.protocol import (
-    VERSION,
-    AskEstimate,
-    BadQuestion,
-    Elsewhere,
-    EstimateAnswer,
-    Later,
-    digits,
-    range_of,
-)
+from jupyter_carbon.notebook.protocol import VERSION, BadQuestion, digits, range_of
 from jupyter_carbon.session import Session
 from jupyter_carbon.value import value
+
+if TYPE_CHECKING:
+    from jupyter_carbon.notebook.wire import AskEstimate, EstimateAnswer, Later
 
 COMPARED = ("FR", "SE")
 """The first of these that is not the place asked for: two grids that a reader knows, of 20 to 50 g/kWh."""
@@ -65,26 +60,26 @@ def _answer(question: AskEstimate, session: Session) -> EstimateAnswer:
     run = _run(question, session, hours, place)
     other = next(code for code in COMPARED if code != place)
     there = _run(question, session, hours, other)
-    return EstimateAnswer(
-        v=VERSION,
-        answer="estimate",
-        what=run.what,
-        basis=run.basis,
-        minutes=question["minutes"],
-        region=place,
-        name=where.name,
-        energy_kwh=range_of(run.energy_kwh),
-        operational_gco2e=range_of(run.operational_gco2e),
-        embodied_gco2e=None if run.embodied_gco2e is None else digits(run.embodied_gco2e.likely),
-        water_l=None if run.water_l is None else digits(run.water_l.likely),
-        dominant=run.dominant,
-        elsewhere=Elsewhere(
-            region=other,
-            name=regions.resolve(other).name,
-            operational_gco2e=digits(there.operational_gco2e.likely),
-        ),
-        later=_later(session, hours, where, run.operational_gco2e),
-    )
+    return {
+        "v": VERSION,
+        "answer": "estimate",
+        "what": run.what,
+        "basis": run.basis,
+        "minutes": question["minutes"],
+        "region": place,
+        "name": where.name,
+        "energy_kwh": range_of(run.energy_kwh),
+        "operational_gco2e": range_of(run.operational_gco2e),
+        "embodied_gco2e": None if run.embodied_gco2e is None else digits(run.embodied_gco2e.likely),
+        "water_l": None if run.water_l is None else digits(run.water_l.likely),
+        "dominant": run.dominant,
+        "elsewhere": {
+            "region": other,
+            "name": regions.resolve(other).name,
+            "operational_gco2e": digits(there.operational_gco2e.likely),
+        },
+        "later": _later(session, hours, where, run.operational_gco2e),
+    }
 
 
 def _run(question: AskEstimate, session: Session, hours: float, place: str) -> _Run:
@@ -146,10 +141,10 @@ def later_of(timeline: Timeline, hours: float, now_gco2e: Interval, now_s: float
     advice = advise(slots, signal, Job(hours), now_s=now_s, end_s=end_s)
     if advice.start <= advice.computed_at:
         return None
-    return Later(
-        start=advice.start.timestamp(),
-        operational_gco2e=digits(now_gco2e.likely * (1.0 - advice.saving.likely)),
-        saving=range_of(advice.saving),
-        worth_waiting=advice.worth_waiting,
-        status=advice.status,
-    )
+    return {
+        "start": advice.start.timestamp(),
+        "operational_gco2e": digits(now_gco2e.likely * (1.0 - advice.saving.likely)),
+        "saving": range_of(advice.saving),
+        "worth_waiting": advice.worth_waiting,
+        "status": advice.status,
+    }

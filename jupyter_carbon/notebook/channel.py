@@ -1,44 +1,27 @@
-"""Between a session and the panels that look at it: snapshots go out, questions come in.
-
-Snapshots are raw `comm_msg`s on one id that nobody opens: they reach every page and survive a reload, and the kernel's
-busy indicator stays right (an opened comm on a subshell makes JupyterLab show an idle kernel).  Nothing here runs on a
-cell's path, and the modules that know what a snapshot looks like are imported on the ticker's thread.
-"""
+"""Between a session and the panels that look at it: what a snapshot holds, and what a question is answered with."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
+from jupyter_carbon.footprint import facility_j
+from jupyter_carbon.meter.attribution import attribute
+from jupyter_carbon.model import LedgerError
+from jupyter_carbon.notebook.live import Live, Now
+from jupyter_carbon.notebook.protocol import MAX_EQUIVALENTS, VERSION, BadQuestion, digits, parse_question
+
 if TYPE_CHECKING:
-    from ipykernel.ipkernel import IPythonKernel
-
     from jupyter_carbon.model import CellRecord, Component, Footprint, Reading
-    from jupyter_carbon.notebook.protocol import Answer, EquivalentItem, Question, Snapshot
+    from jupyter_carbon.notebook.wire import Answer, EquivalentItem, FindingItem, Question, Snapshot
     from jupyter_carbon.session import Cell, Session
-
-log = logging.getLogger("jupyter_carbon")
-
-Look = Callable[["Snapshot"], None]
-"""Takes a snapshot, on the ticker's thread."""
-
-COMM_ID = "jupyter-carbon-live"
-"""Snapshots are `comm_msg`s on this id.  Nobody opens it: front ends that do not know us drop them without a word."""
-
-TARGET = "jupyter_carbon"
-"""Questions are `comm_open`s on this target."""
 
 PERIOD_S = 1.0
 LOOKED_AT_S = 0.5
 """How often a running cell is told of: by default, and while a panel looks."""
-
-PATIENCE_S = 5.0
-"""How long a question waits for a session that is still opening its drivers."""
 
 CPU_COUNTERS = ("apple", "rapl")
 
@@ -46,15 +29,18 @@ CPU_COUNTERS = ("apple", "rapl")
 class Channel:
     """One session, as the panels of all pages see it.  Thread-safe: it is told by the ticker and asked by the shell."""
 
-    def __init__(self, session: Session, publish: Look, *, clock: Callable[[], float] = time.time) -> None:
-        from jupyter_carbon.notebook.live import Live  # noqa: PLC0415  (on the ticker's thread)
-
+    def __init__(
+        self, session: Session, publish: Callable[[Snapshot, bytes], None], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`publish` takes each snapshot, and what it is on the wire, on the ticker's thread."""
         self._period_s = PERIOD_S
         self._session, self._publish, self._clock = session, publish, clock
         self._lock = threading.RLock()
         self._live = Live(session.id, clock())
         for record in session.account().records:
             self._live.ended(record)
+        self.looked_at = False
+        """Whether a panel or a widget has ever asked for this session."""
         self._edge: Reading | None = None
         self._folder: str | None = None
 
@@ -68,20 +54,34 @@ class Channel:
             for cost in between:
                 self._live.idled(cost)
 
+    def resettled(self, changes: Sequence[tuple[CellRecord, CellRecord]]) -> None:
+        """These cells are told anew, by surer intensities."""
+        with self._lock:
+            for before, after in changes:
+                self._live.settled(before, after)
+
     def ticked(self, reading: Reading, running: Sequence[Cell]) -> None:
-        """Draw the stretch since the last tick, and tell every page."""
+        """Draw the stretch since the last tick, and tell every page.
+
+        Who looks at a cell that blocks the kernel cannot say so, and a page that was just opened has never asked.  But
+        a cell without an id comes from no page (nbclient, papermill, a script): while it runs and nobody has ever
+        looked, nothing is told.
+        """
+        if running and not self.looked_at and all(cell.run.cell_id is None for cell in running):
+            return
         with self._lock:
             self._draw(reading, running)
         self.publish(running)
 
     def publish(self, running: Sequence[Cell] = ()) -> None:
         """Send a snapshot."""
-        self._publish(self.snapshot(running))
+        self._publish(*self._packed(running))
 
     def snapshot(self, running: Sequence[Cell] = ()) -> Snapshot:
         """The session as it is now."""
-        from jupyter_carbon.notebook.live import Now  # noqa: PLC0415  (imported by now)
+        return self._packed(running)[0]
 
+    def _packed(self, running: Sequence[Cell]) -> tuple[Snapshot, bytes]:
         oldest = min(running, key=lambda cell: cell.run.started_at, default=None)
         session = self._session
         with self._lock:
@@ -90,6 +90,7 @@ class Channel:
                 period_s=self._period_s,
                 metering=session.settings.metering,
                 context=session.context() if oldest is None else oldest.told or session.context(),
+                intensity=session.intensity(None if oldest is None else oldest.region),
                 notebook=session.notebook,
                 running=None if oldest is None else session.record_of(oldest),
                 client=None if oldest is None else oldest.client,
@@ -97,12 +98,9 @@ class Channel:
                 reasons=_reasons(session),
                 equivalents=_equivalents,
             )
-            return self._live.snapshot(now)
+            return self._live.packed(now)
 
     def _draw(self, reading: Reading, running: Sequence[Cell]) -> None:
-        from jupyter_carbon.footprint import footprint  # noqa: PLC0415  (imported by now)
-        from jupyter_carbon.meter.attribution import attribute  # noqa: PLC0415
-
         edge, self._edge = self._edge, reading
         # What lay before the oldest cell that runs was idle: two stretches, not one mean of both.
         starts = [cell.running.began for cell in running if cell.running.began is not None]
@@ -115,26 +113,18 @@ class Channel:
         for a, b in pairwise(edges):
             window = self._session.meter.between(a, b)
             shares, _ = attribute(window, context)
-            cost = footprint(shares, window.duration_s, context)
-            self._live.drew(at - (reading.t_s - b.t_s), window.duration_s, shares, cost)
+            seconds = window.duration_s
+            self._live.drew(at - (reading.t_s - b.t_s), seconds, shares, facility_j(shares, seconds, context))
 
     # --- questions ----------------------------------------------------------------------------------------
 
     def answer(self, data: object, running: Sequence[Cell] = ()) -> Answer:
         """The answer to a question, or why there is none."""
-        from jupyter_carbon.model import LedgerError  # noqa: PLC0415  (long imported)
-        from jupyter_carbon.notebook.protocol import (  # noqa: PLC0415  (when somebody asks)
-            VERSION,
-            BadQuestion,
-            ErrorAnswer,
-            parse_question,
-        )
-
         asked = str(data.get("ask")) if isinstance(data, dict) else ""
         try:
             return self._answer(parse_question(data), running)
         except (BadQuestion, LedgerError) as err:
-            return ErrorAnswer(v=VERSION, answer="error", ask=asked[:20], reason=str(err))
+            return {"v": VERSION, "answer": "error", "ask": asked[:20], "reason": str(err)}
 
     def _answer(self, question: Question, running: Sequence[Cell]) -> Answer:
         if question["ask"] == "history":
@@ -143,10 +133,15 @@ class Channel:
             from jupyter_carbon.notebook.ahead import estimate_answer  # noqa: PLC0415  (when somebody asks)
 
             return estimate_answer(question, self._session)
+        if question["ask"] == "outlook":
+            from jupyter_carbon.notebook.clock import outlook_answer  # noqa: PLC0415  (when somebody asks)
+
+            return outlook_answer(self._session.outlook(), self._session.context())
         since_run = 0
         if question["ask"] == "metering":
             self._session.settings.metering = question["on"]
         else:
+            self.looked_at = True
             self._period_s = LOOKED_AT_S if question["looking"] else PERIOD_S
             self._session.tick_every(self._period_s)
             self._session.notebook = self._path(question["notebook"])
@@ -155,22 +150,21 @@ class Channel:
         return self._look(since_run, running)
 
     def _look(self, since_run: int, running: Sequence[Cell]) -> Answer:
-        from jupyter_carbon import __version__  # noqa: PLC0415
-        from jupyter_carbon.notebook.protocol import VERSION, About, FindingItem, LookAnswer  # noqa: PLC0415
+        from jupyter_carbon import __version__  # noqa: PLC0415  (when somebody asks)
         from jupyter_carbon.report.summary import FLAGS  # noqa: PLC0415
 
         self._session.account()  # what has ended since the last tick is told, and so is in the snapshot
-        findings = [
-            FindingItem(topic=f.topic, health=f.health, text=f.text, remedy=f.remedy) for f in self._session.findings()
+        findings: list[FindingItem] = [
+            {"topic": f.topic, "health": f.health, "text": f.text, "remedy": f.remedy} for f in self._session.findings()
         ]
         with self._lock:
-            return LookAnswer(
-                v=VERSION,
-                answer="look",
-                snapshot=self.snapshot(running),
-                cells=self._live.cells_since(since_run),
-                about=About(version=__version__, findings=findings, flags=dict(FLAGS)),
-            )
+            return {
+                "v": VERSION,
+                "answer": "look",
+                "snapshot": self.snapshot(running),
+                "cells": self._live.cells_since(since_run),
+                "about": {"version": __version__, "findings": findings, "flags": dict(FLAGS)},
+            }
 
     def _history(self, period: Any, utc_offset_s: int, here: str | None) -> Answer:
         from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415  (when somebody asks)
@@ -203,13 +197,12 @@ class Channel:
 
 def _equivalents(gco2e: float, energy_kwh: float) -> list[EquivalentItem]:
     """Carbon and energy by turns, as the reader asks for another."""
-    from jupyter_carbon.notebook.protocol import MAX_EQUIVALENTS, EquivalentItem, digits  # noqa: PLC0415  (imported)
-    from jupyter_carbon.report.equivalents import equivalents  # noqa: PLC0415
+    from jupyter_carbon.report.equivalents import equivalents  # noqa: PLC0415  (when something has been used)
 
     kinds = equivalents(gco2e=gco2e), equivalents(energy_kwh=energy_kwh)
     by_turns = [told for pair in zip_longest(*kinds) for told in pair if told is not None]
     return [
-        EquivalentItem(value=digits(e.value, 3), unit=e.unit, name=e.name, source=e.source, year=e.year)
+        {"value": digits(e.value, 3), "unit": e.unit, "name": e.name, "source": e.source, "year": e.year}
         for e in by_turns[:MAX_EQUIVALENTS]
     ]
 
@@ -219,68 +212,3 @@ def _reasons(session: Session) -> dict[Component, str]:
     counters = [refusal for refusal in session.refusals if refusal.source in CPU_COUNTERS]
     worst = max(counters, key=lambda refusal: refusal.remedy is not None, default=None)
     return {} if worst is None else {"cpu": worst.reason}
-
-
-class Connection:
-    """A kernel whose session panels may look at, from here until `close`."""
-
-    def __init__(self, kernel: IPythonKernel, session: Session) -> None:
-        self.session = session
-        self.looks: list[Look] = []
-        """Who else wants each snapshot: the widgets of this kernel."""
-        self.kernel = kernel
-        self._channel: Channel | None = None
-        self._ready = threading.Event()
-        kernel.comm_manager.register_target(TARGET, self._asked)
-        session.settings.observe(self._switched, names=["metering"])
-        session.watch(self._comes)
-
-    def close(self) -> None:
-        """From now on questions find nobody."""
-        self.kernel.comm_manager.unregister_target(TARGET, self._asked)
-
-    def channel(self) -> Channel | None:
-        """The channel, as soon as the session's drivers have answered; None when they take too long."""
-        return self._channel if self._ready.wait(PATIENCE_S) else None
-
-    def send(self, comm_id: str, data: Mapping[str, Any]) -> None:
-        """Put a message on a comm, from any thread and in nobody's name."""
-        from zmq import ZMQError  # noqa: PLC0415  (a kernel holds it)
-
-        wire = self.kernel.session
-        if wire is None or not self.session.is_of_this_process:  # a forked child's words would land in the cell
-            return
-        try:
-            wire.send(
-                self.kernel.iopub_socket,
-                "comm_msg",
-                {"comm_id": comm_id, "data": data},
-                parent={},
-                ident=f"comm-{comm_id}".encode(),
-            )
-        except ZMQError as err:
-            log.debug("nobody hears: the kernel goes down", exc_info=err)
-
-    def _publish(self, snapshot: Snapshot) -> None:
-        self.send(COMM_ID, snapshot)
-        for look in self.looks:
-            look(snapshot)
-
-    def _comes(self) -> Channel:
-        self._channel = channel = Channel(self.session, self._publish)
-        self._ready.set()
-        return channel
-
-    def _asked(self, comm: Any, message: Mapping[str, Any]) -> None:
-        # A ledger may hold many years: the shell, where the next cell waits, is not kept.
-        ask = partial(self._tell, comm.comm_id, message["content"].get("data"))
-        threading.Thread(target=self.session.boundary.run, args=(ask,), name="carbon-answer", daemon=True).start()
-
-    def _tell(self, comm_id: str, question: object) -> None:
-        channel = self.channel()
-        if channel is not None:
-            self.send(comm_id, channel.answer(question, self.session.open_cells))
-
-    def _switched(self, _: object) -> None:
-        if self._channel is not None:
-            self.session.boundary.run(partial(self._channel.publish, self.session.open_cells))

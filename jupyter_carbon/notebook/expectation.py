@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from IPython.display import display
 
@@ -24,12 +24,19 @@ def show_expected(session: Session, raw_cell: str, region: str | None) -> Planne
     *_, body = sources = sources_of(raw_cell)
     ledger = Ledger.open(session.ledger_path)
     key = sha1_of(body)
-    records = ledger.of_source({sha1_of(source) for source in sources}, RUNS)
+    records = runs_of(session, ledger, {sha1_of(source) for source in sources})
     by_runs = expected_here(records, session.intensity(region).gco2e_per_kwh)
     told = None if by_runs is None else by_runs.after(ledger.plans.settled(key))
     text = words(told, records)
     display({"text/plain": text, "text/html": _html(text)}, raw=True)  # type: ignore[no-untyped-call]
     return None if by_runs is None else by_runs.planned(key, time.time())
+
+
+def runs_of(session: Session, ledger: Ledger, sha1s: Collection[str]) -> list[CellRecord]:
+    """The newest runs of these sources, oldest first: in the ledger, and in this session that fills it as it ticks."""
+    found = {record.run.id: record for record in ledger.of_source(sha1s, RUNS)}
+    found |= {record.run.id: record for record in session.newest_of(sha1s, RUNS)}
+    return sorted(found.values(), key=lambda record: record.run.started_at)[-RUNS:]
 
 
 def expected_here(records: Sequence[CellRecord], gco2e_per_kwh: Interval) -> Expected | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import jupyter_carbon
-from jupyter_carbon.notebook.channel import Connection
-from jupyter_carbon.notebook.hooks import Hooks
+from jupyter_carbon.notebook.connection import Connection
+from jupyter_carbon.notebook.hooks import Hooks, is_of_page
 from jupyter_carbon.notebook.magics import CarbonMagics
 from jupyter_carbon.notebook.transform import strip_carbon
-from jupyter_carbon.report.summary import knowledge, place
+from jupyter_carbon.report.known import knowledge, place
 from jupyter_carbon.session import Session
 from jupyter_carbon.settings import Carbon
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def load(shell: InteractiveShell) -> None:
     """Meter every cell of `shell` from now on; a second load changes nothing."""
-    if CarbonMagics.__name__ in shell.magics_manager.registry:
+    if CarbonMagics.of(shell) is not None:
         return
     settings, refused = Carbon.of(shell)
     session = Session.current(settings)
@@ -27,12 +28,13 @@ def load(shell: InteractiveShell) -> None:
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)
     hooks.register()
+    session.soon(lambda: import_module("jupyter_carbon.notebook.badge"))
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
-        hooks.connection = Connection(kernel, session)
+        hooks.connection = Connection(kernel, session, by_page=is_of_page(shell))
     # Appended: IPython's own clean-up comes first, and line numbers in tracebacks stay right.
     shell.input_transformers_cleanup.append(strip_carbon)
-    shell.register_magics(CarbonMagics(shell, hooks))
+    CarbonMagics(shell, hooks).register()
     shell.configurables.append(session.settings)  # type: ignore[arg-type]
     told_anew = ["region", "pue", "tdp_w", "ledger", "live", "provider", "area"]
     session.settings.observe(lambda _: session.reconfigure(), names=told_anew)
@@ -41,19 +43,18 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Leave `shell` as it was before :func:`load`."""
-    magics = shell.magics_manager.registry.pop(CarbonMagics.__name__, None)
-    if not isinstance(magics, CarbonMagics):
+    magics = CarbonMagics.of(shell)
+    if magics is None:
         return
-    for kind in ("line", "cell"):
-        shell.magics_manager.magics[kind].pop("carbon", None)
+    magics.unregister()
     magics.hooks.unregister()
     if magics.hooks.connection is not None:
         magics.hooks.connection.close()
     shell.input_transformers_cleanup.remove(strip_carbon)
     session = magics.hooks.session
     session.end_lost(magics.hooks, "ok")  # the cell that unloads: no hook of ours will see its end
-    ours = {id(session.settings), id(magics)}  # magics have put themselves there
-    shell.configurables[:] = [held for held in shell.configurables if id(held) not in ours]
+    ours: object = session.settings
+    shell.configurables[:] = [held for held in shell.configurables if held is not ours]
     session.settings.unobserve_all()
     session.close()
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from IPython import version_info
 
 from jupyter_carbon.model import Status
-from jupyter_carbon.notebook.transform import Options, options_of
+from jupyter_carbon.notebook.transform import PLAIN, Options, options_of
 from jupyter_carbon.session import Cell, Session
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
     from jupyter_carbon.ledger.plans import Planned
-    from jupyter_carbon.notebook.channel import Connection
+    from jupyter_carbon.notebook.connection import Connection
 
 COUNTS_FIRST = version_info >= (9, 8)
 """IPython counts the next cell up before `pre_run_cell` since 9.8, at the cell's end before that (`run_cell_async`)."""
@@ -81,7 +81,7 @@ class Hooks:
         options = options_of(info.raw_cell or "")
         if options is None and not self.session.settings.metering:
             return  # a cell that is named is metered all the same
-        frame.options = options = options or Options()
+        frame.options = options = options or PLAIN
         planned = self._expect(info.raw_cell or "", options) if options.estimate else None
         frame.cell = self.session.begin(
             info.raw_cell or "",
@@ -142,12 +142,21 @@ class Hooks:
         asked = frame.options is not None and frame.options.asked
         badge = self.session.settings.badge
         if badge == "always" or (asked and badge == "auto"):
-            # Imported by the ticker's thread when it starts: here it is a look-up (`Session._warm_up`).
+            # Imported by the ticker's thread while the first cell ran (`load`): here it is a look-up.
             from jupyter_carbon.notebook.badge import show  # noqa: PLC0415
 
-            options = frame.options or Options()
+            options = frame.options or PLAIN
             notes = (options.problem, self.session.surroundings.refusal(options.region), self.session.books.trouble)
             show(self.session.record_of(frame.cell), options, [note for note in notes if note])
+
+
+def is_of_page(shell: InteractiveShell) -> bool:
+    """Whether the present request is a cell of a page: others (nbclient, papermill, a plain client) give no id."""
+    get_parent = getattr(shell, "get_parent", None)
+    try:
+        return get_parent is not None and bool(get_parent()["metadata"].get("cellId"))
+    except (LookupError, TypeError):
+        return False
 
 
 def status_of(result: ExecutionResult | None) -> Status:

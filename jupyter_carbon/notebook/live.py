@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from jupyter_carbon.footprint import together
+from jupyter_carbon.footprint import exchanged, together
+from jupyter_carbon.grid.series import seconds
 from jupyter_carbon.model import (
     ZERO,
+    Basis,
+    CarbonIntensity,
     CellRecord,
     Component,
     Context,
     Footprint,
     Interval,
+    Method,
     Quality,
     Share,
 )
@@ -27,31 +31,39 @@ from jupyter_carbon.notebook.protocol import (
     PART_OF,
     PARTS,
     REASON_CHARS,
+    SNAPSHOT_BYTES,
     TAIL_POINTS,
     TOP_CELLS,
     VERSION,
-    Cell,
-    EquivalentItem,
-    Intensity,
-    LastRun,
-    Part,
-    PartState,
-    RunningCell,
-    Snapshot,
-    Tail,
-    TopCell,
-    Totals,
+    Packer,
     clip,
     digits,
     fitted,
     range_of,
     worst,
 )
-from jupyter_carbon.report.summary import quality_of
-from jupyter_carbon.units import j_from_kwh
+from jupyter_carbon.report.known import quality_of
 from jupyter_carbon.value import value
 
+if TYPE_CHECKING:
+    from jupyter_carbon.notebook.wire import (
+        Cell,
+        EquivalentItem,
+        Grid,
+        Intensity,
+        Part,
+        PartState,
+        RunningCell,
+        Snapshot,
+        Tail,
+        TopCell,
+        Totals,
+    )
+
 TAIL_S: Final = 60.0
+LIKE_S: Final = 5.0
+"""Comparisons are for a reader, and change no quicker."""
+
 POINT_S: Final = 0.95
 """Two ticks closer than this become one point: a minute fits into sixty at any rate of ticks."""
 
@@ -65,6 +77,8 @@ class Now:
     period_s: float
     metering: bool
     context: Context
+    intensity: CarbonIntensity
+    """Of the grid at this moment; the context has the year's."""
     notebook: str | None = None
     running: CellRecord | None = None
     """The cell that runs, up to now."""
@@ -83,6 +97,10 @@ class _Sum:
     busy_s: float = 0.0
     footprint: Footprint | None = None
     quality: Quality | None = None
+    inexact: int = 0
+    """Runs whose grams are not by measured slots of their own time."""
+    kinds: frozenset[tuple[Basis, Method]] = frozenset()
+    """Of their intensities; grams of several are not to be told as one sum."""
 
     def plus(self, record: CellRecord) -> _Sum:
         """One more run; a sum is known no better than its weakest part."""
@@ -90,16 +108,26 @@ class _Sum:
             self.busy_s + record.duration_s,
             together(self.footprint, record.footprint),
             worst(quality for quality in (self.quality, quality_of(record.shares)) if quality is not None),
+            self.inexact + _is_inexact(record),
+            self.kinds | {(record.intensity.basis, record.intensity.method)},
         )
+
+    def settled(self, before: CellRecord, after: CellRecord) -> _Sum:
+        """One of the runs has other grams now."""
+        total = self.footprint or before.footprint
+        grams = exchanged(total.operational_gco2e, before, after)
+        inexact = self.inexact - _is_inexact(before) + _is_inexact(after)
+        return replace(self, footprint=replace(total, operational_gco2e=grams), inexact=inexact)
 
 
 @value
 class _Point:
-    """A stretch of time and the joules of its parts."""
+    """A stretch of time, the joules of its parts and their power as it is told, both in the order of `PARTS`."""
 
     end_at: float
     duration_s: float
-    energy_j: Mapping[Part, float]
+    energy_j: tuple[float, ...]
+    power_w: tuple[float, ...]
 
 
 @value
@@ -109,6 +137,7 @@ class _Row:
     cell: Cell
     facility_energy_kwh: Interval
     operational_gco2e: Interval
+    last_run: str
 
 
 class Live:
@@ -120,13 +149,24 @@ class Live:
         self._runs = 0
         self._sum = _Sum()
         self._idle_kwh = 0.0
-        self._repeat_runs, self._repeat_gco2e = 0, 0.0
+        self._repeats: set[str] = set()
+        self._repeat_gco2e = 0.0
+        self._settled_runs = 0
+        self._settled_keys: set[str] = set()
         self._rows: dict[str, _Row] = {}
         self._finished_sources: set[str] = set()
         self._last_key: str | None = None
         self._top_keys: list[str] = []
+        self._top: list[TopCell] = []
         self._flags: dict[str, None] = {}
         self._points: deque[_Point] = deque(maxlen=4 * TAIL_POINTS)
+        # What stays the same over many snapshots is kept as one object, which is packed once (`Packer`).
+        self._packer = Packer()
+        self._told_flags: list[str] = []
+        self._known: tuple[Context, Mapping[Component, str], list[PartState]] | None = None
+        self._grid: tuple[Context, CarbonIntensity, Intensity] | None = None
+        self._like: list[EquivalentItem] = []
+        self._like_of, self._like_at = (0.0, 0.0), since
 
     # --- what happened ----------------------------------------------------------------------------------
 
@@ -140,7 +180,7 @@ class Live:
             self._finished_sources.add(source)
         gco2e = record.footprint.operational_gco2e.likely
         if repeat:
-            self._repeat_runs += 1
+            self._repeats.add(record.run.id)
             self._repeat_gco2e += gco2e
         key = _key(record)
         self._rows[key] = _with_run(self._rows.get(key), key, record, self._runs, repeat=repeat, client=client)
@@ -148,28 +188,44 @@ class Live:
         # A cell's sum only grows, so the largest three are among the old three and this one: no walk over all rows.
         largest = sorted({*self._top_keys, key}, key=lambda k: self._rows[k].facility_energy_kwh.likely, reverse=True)
         self._top_keys = largest[:TOP_CELLS]
+        self._retop()
         for flag in record.flags:
             self._flags.pop(flag, None)  # the newest doubt stands last
             self._flags[flag] = None
+
+    def settled(self, before: CellRecord, after: CellRecord) -> None:
+        """A cell that has ended is told anew, by a surer intensity."""
+        key, repeat = _key(after), after.run.id in self._repeats
+        self._sum = self._sum.settled(before, after)
+        if repeat:
+            self._repeat_gco2e += after.footprint.operational_gco2e.likely - before.footprint.operational_gco2e.likely
+        self._rows[key] = _with_grams(self._rows[key], before, after, repeat=repeat)
+        self._retop()
+        self._settled_runs += 1
+        self._settled_keys.add(key)
+
+    def _retop(self) -> None:
+        self._top = [_top_cell(self._rows[key].cell) for key in self._top_keys]
 
     def idled(self, cost: Footprint) -> None:
         """What a stretch took in which no cell ran, ours."""
         self._idle_kwh += cost.facility_energy_kwh.likely
 
-    def drew(self, at: float, duration_s: float, shares: Sequence[Share], cost: Footprint) -> None:
-        """Our joules of the last `duration_s` seconds up to `at`: the newest part of the curve."""
+    def drew(self, at: float, duration_s: float, shares: Sequence[Share], facility_j: float) -> None:
+        """Our joules of the last `duration_s` seconds up to `at`, and at the facility: the newest part of the curve."""
         if duration_s <= 0.0:
             return
-        energy_j: dict[Part, float] = {}
+        by_part = dict.fromkeys(PARTS, 0.0)
         for share in shares:
-            part = PART_OF[share.domain.component]
-            energy_j[part] = energy_j.get(part, 0.0) + share.energy_j.likely
-        facility_j = j_from_kwh(cost.facility_energy_kwh.likely)
-        energy_j["rest"] = max(0.0, facility_j - sum(energy_j.values()))
-        point = _Point(at, duration_s, energy_j)
+            by_part[PART_OF[share.domain.component]] += share.energy_j.likely
+        by_part["rest"] = max(0.0, facility_j - sum(by_part.values()))
+        energy_j = tuple(by_part.values())
         if self._points and self._points[-1].duration_s + duration_s <= POINT_S:
-            point = _joined(self._points.pop(), point)
-        self._points.append(point)
+            before = self._points.pop()
+            duration_s += before.duration_s
+            energy_j = tuple(a + b for a, b in zip(before.energy_j, energy_j, strict=True))
+        power_w = tuple([digits(joules / duration_s, 3) for joules in energy_j])
+        self._points.append(_Point(at, duration_s, energy_j, power_w))
 
     # --- what it looks like -----------------------------------------------------------------------------
 
@@ -179,89 +235,128 @@ class Live:
         return self._runs
 
     def cells_since(self, run: int) -> list[Cell]:
-        """The rows that runs after number `run` have changed, oldest change first."""
-        return sorted((r.cell for r in self._rows.values() if r.cell["run"] > run), key=lambda cell: cell["run"])
+        """The rows that runs after number `run` have changed, or that were told anew; the oldest run first."""
+        news = (row.cell for key, row in self._rows.items() if row.cell["run"] > run or key in self._settled_keys)
+        return sorted(news, key=lambda cell: cell["run"])
 
     def snapshot(self, now: Now) -> Snapshot:
         """The next whole snapshot, within `SNAPSHOT_BYTES`."""
+        return self.packed(now)[0]
+
+    def packed(self, now: Now) -> tuple[Snapshot, bytes]:
+        """The same, and as it goes over the wire."""
         self._seq += 1
         total = self._sum if now.running is None else self._sum.plus(now.running)
         last = None if self._last_key is None or now.running is not None else self._rows[self._last_key].cell
-        cost = total.footprint
-        flags = [*self._flags, *(now.running.flags if now.running is not None else ())]
         tail, power_w = self._tail(now.at)
-        return fitted(
-            Snapshot(
-                v=VERSION,
-                session_id=self._session_id,
-                seq=self._seq,
-                sent_at=round(now.at, 3),
-                period_s=now.period_s,
-                metering=now.metering,
-                notebook=None if now.notebook is None else clip(now.notebook, 2 * LABEL_CHARS),
-                running=None if now.running is None else _running(now.running, now),
-                ended=last,
-                totals=self._totals(total),
-                power_w=power_w if now.running is not None else {},
-                tail=tail,
-                parts=_parts(now),
-                intensity=_intensity(now.context),
-                top=self._top(),
-                equivalents=[] if cost is None else _like(now, cost),
-                flags=[clip(flag, LABEL_CHARS) for flag in dict.fromkeys(flags[-MAX_FLAGS:])],
-            )
-        )
+        snapshot: Snapshot = {
+            "v": VERSION,
+            "session_id": self._session_id,
+            "seq": self._seq,
+            "sent_at": round(now.at, 3),
+            "period_s": now.period_s,
+            "metering": now.metering,
+            "notebook": None if now.notebook is None else clip(now.notebook, 2 * LABEL_CHARS),
+            "running": None if now.running is None else _running(now.running, now),
+            "ended": last,
+            "totals": self._totals(total),
+            "power_w": power_w if now.running is not None else {},
+            "tail": tail,
+            "parts": self._known_how(now),
+            "intensity": self._where(now),
+            "top": self._top,
+            "equivalents": self._likened(now, total),
+            "flags": self._doubts(now),
+        }
+        packed = self._packer.pack(snapshot)
+        if len(packed) > SNAPSHOT_BYTES:
+            snapshot = fitted(snapshot)
+            packed = self._packer.pack(snapshot)
+        return snapshot, packed
 
     def _totals(self, total: _Sum) -> Totals:
         cost = total.footprint
-        return Totals(
-            since=round(self._since, 3),
-            runs=self._runs,
-            cells=len(self._rows),
-            busy_s=round(total.busy_s, 3),
-            quality=total.quality,
-            facility_energy_kwh=range_of(cost.facility_energy_kwh if cost else ZERO),
-            operational_gco2e=range_of(cost.operational_gco2e if cost else ZERO),
-            energy_j=digits(cost.energy_j.likely if cost else 0.0),
-            machine_energy_j=digits(cost.machine_energy_j.likely if cost else 0.0),
-            idle_energy_kwh=digits(self._idle_kwh),
-            embodied_gco2e=_likely(cost.embodied_gco2e if cost else None),
-            water_l=_likely(cost.water_l if cost else None),
-            repeat_runs=self._repeat_runs,
-            repeat_gco2e=digits(self._repeat_gco2e),
-        )
+        return {
+            "since": round(self._since, 3),
+            "runs": self._runs,
+            "cells": len(self._rows),
+            "busy_s": round(total.busy_s, 3),
+            "quality": total.quality,
+            "facility_energy_kwh": range_of(cost.facility_energy_kwh if cost else ZERO),
+            "operational_gco2e": range_of(cost.operational_gco2e if cost else ZERO),
+            "energy_j": digits(cost.energy_j.likely if cost else 0.0),
+            "machine_energy_j": digits(cost.machine_energy_j.likely if cost else 0.0),
+            "idle_energy_kwh": digits(self._idle_kwh),
+            "embodied_gco2e": _likely(cost.embodied_gco2e if cost else None),
+            "water_l": _likely(cost.water_l if cost else None),
+            "repeat_runs": len(self._repeats),
+            "repeat_gco2e": digits(self._repeat_gco2e),
+            "exact": total.inexact == 0,
+            "mixed": len(total.kinds) > 1,
+            "settled_runs": self._settled_runs,
+        }
 
     def _tail(self, at: float) -> tuple[Tail, dict[Part, float]]:
         points = [point for point in self._points if at - point.end_at <= TAIL_S][-TAIL_POINTS:]
-        columns: dict[Part, list[float]] = {
-            part: [digits(point.energy_j.get(part, 0.0) / point.duration_s, 3) for point in points]
-            for part in PARTS
-            if any(point.energy_j.get(part, 0.0) > 0.0 for point in points)
-        }
-        tail = Tail(age_s=[round(max(0.0, at - point.end_at), 1) for point in points], power_w=columns)
-        return tail, {part: column[-1] for part, column in columns.items()}
+        columns = zip(PARTS, zip(*[point.power_w for point in points], strict=True), strict=False)
+        power_w: dict[Part, list[float]] = {part: list(column) for part, column in columns if any(column)}
+        ages_s = [round(max(0.0, at - point.end_at), 1) for point in points]
+        return {"age_s": ages_s, "power_w": power_w}, {part: column[-1] for part, column in power_w.items()}
 
-    def _top(self) -> list[TopCell]:
-        return [
-            TopCell(
-                key=row.cell["key"],
-                cell_id=row.cell["cell_id"],
-                label=row.cell["label"],
-                execution_count=row.cell["execution_count"],
-                runs=row.cell["runs"],
-                facility_energy_kwh=row.cell["facility_energy_kwh"]["likely"],
-                operational_gco2e=row.cell["operational_gco2e"]["likely"],
-                quality=row.cell["quality"],
-            )
-            for row in (self._rows[key] for key in self._top_keys)
-        ]
+    def _known_how(self, now: Now) -> list[PartState]:
+        """How each part is known: made anew only for another context or for other reasons."""
+        known = self._known
+        if known is None or known[0] is not now.context or known[1] != now.reasons:
+            known = self._known = now.context, dict(now.reasons), _parts(now)
+        return known[2]
+
+    def _where(self, now: Now) -> Intensity:
+        """The grid: made anew only for another context or another intensity."""
+        known = self._grid
+        if known is None or known[0] is not now.context or known[1] != now.intensity:
+            known = self._grid = now.context, now.intensity, intensity_of(now.intensity, now.context)
+        return known[2]
+
+    def _likened(self, now: Now, total: _Sum) -> list[EquivalentItem]:
+        """Comparisons for a total; while a cell runs they follow it in steps of some seconds."""
+        cost, amounts = total.footprint, (0.0, 0.0)
+        if cost is not None:
+            grams = 0.0 if len(total.kinds) > 1 else cost.operational_gco2e.likely  # no sum, so like nothing
+            amounts = grams, cost.facility_energy_kwh.likely
+        follows = now.running is not None and self._like and abs(now.at - self._like_at) < LIKE_S
+        if amounts != self._like_of and not follows:
+            self._like = [_clipped(item) for item in now.equivalents(*amounts)]
+            self._like_of, self._like_at = amounts, now.at
+        return self._like
+
+    def _doubts(self, now: Now) -> list[str]:
+        flags = [*self._flags, *(now.running.flags if now.running is not None else ())]
+        told = [clip(flag, LABEL_CHARS) for flag in dict.fromkeys(flags[-MAX_FLAGS:])]
+        if told != self._told_flags:
+            self._told_flags = told
+        return self._told_flags
+
+
+def _top_cell(cell: Cell) -> TopCell:
+    return {
+        "key": cell["key"],
+        "cell_id": cell["cell_id"],
+        "label": cell["label"],
+        "execution_count": cell["execution_count"],
+        "runs": cell["runs"],
+        "facility_energy_kwh": cell["facility_energy_kwh"]["likely"],
+        "operational_gco2e": cell["operational_gco2e"]["likely"],
+        "quality": cell["quality"],
+    }
 
 
 def _key(record: CellRecord) -> str:
-    run = record.run
+    """A row's name; a cell that was told with intensities of two kinds has two rows, as they have no sum."""
+    run, used = record.run, record.intensity
+    kind = "" if (used.basis, used.method) == ("lifecycle", "average") else f" {used.basis} {used.method}"
     if run.cell_id is not None:
-        return clip(run.cell_id, LABEL_CHARS)
-    return f"src:{run.source_sha1[:8]}" if run.source_sha1 else f"run:{run.id[:16]}"
+        return clip(run.cell_id, LABEL_CHARS) + kind
+    return (f"src:{run.source_sha1[:8]}" if run.source_sha1 else f"run:{run.id[:16]}") + kind
 
 
 def _with_run(row: _Row | None, key: str, record: CellRecord, number: int, *, repeat: bool, client: str | None) -> _Row:
@@ -273,52 +368,68 @@ def _with_run(row: _Row | None, key: str, record: CellRecord, number: int, *, re
         kwh = row.facility_energy_kwh.plus_together(kwh)
         gco2e = row.operational_gco2e.plus_together(gco2e)
     old = None if row is None else row.cell
-    cell = Cell(
-        key=key,
-        cell_id=None if run.cell_id is None else clip(run.cell_id, LABEL_CHARS),
-        label=None if run.label is None else clip(run.label, LABEL_CHARS),
-        execution_count=run.execution_count,
-        run=number,
-        runs=1 + (old["runs"] if old else 0),
-        failed_runs=int(record.status != "ok") + (old["failed_runs"] if old else 0),
-        repeat_runs=int(repeat) + (old["repeat_runs"] if old else 0),
-        repeat_gco2e=digits(footprint.operational_gco2e.likely * repeat + (old["repeat_gco2e"] if old else 0.0)),
-        duration_s=round(record.duration_s + (old["duration_s"] if old else 0.0), 3),
-        facility_energy_kwh=range_of(kwh),
-        operational_gco2e=range_of(gco2e),
-        quality=worst((quality, old["quality"])) or quality if old else quality,
-        last=LastRun(
-            duration_s=round(record.duration_s, 3),
-            facility_energy_kwh=digits(footprint.facility_energy_kwh.likely),
-            operational_gco2e=digits(footprint.operational_gco2e.likely),
-            quality=quality,
-            status=record.status,
-            source_sha1=run.source_sha1,
-            client=None if client is None else clip(client, LABEL_CHARS),
-        ),
-    )
-    return _Row(cell, kwh, gco2e)
+    cell: Cell = {
+        "key": key,
+        "cell_id": None if run.cell_id is None else clip(run.cell_id, LABEL_CHARS),
+        "label": None if run.label is None else clip(run.label, LABEL_CHARS),
+        "execution_count": run.execution_count,
+        "run": number,
+        "runs": 1 + (old["runs"] if old else 0),
+        "failed_runs": int(record.status != "ok") + (old["failed_runs"] if old else 0),
+        "repeat_runs": int(repeat) + (old["repeat_runs"] if old else 0),
+        "repeat_gco2e": digits(footprint.operational_gco2e.likely * repeat + (old["repeat_gco2e"] if old else 0.0)),
+        "duration_s": round(record.duration_s + (old["duration_s"] if old else 0.0), 3),
+        "facility_energy_kwh": range_of(kwh),
+        "operational_gco2e": range_of(gco2e),
+        "quality": worst((quality, old["quality"])) or quality if old else quality,
+        "last": {
+            "duration_s": round(record.duration_s, 3),
+            "facility_energy_kwh": digits(footprint.facility_energy_kwh.likely),
+            "operational_gco2e": digits(footprint.operational_gco2e.likely),
+            "quality": quality,
+            "status": record.status,
+            "source_sha1": run.source_sha1,
+            "client": None if client is None else clip(client, LABEL_CHARS),
+        },
+    }
+    return _Row(cell, kwh, gco2e, run.id)
+
+
+def _with_grams(row: _Row, before: CellRecord, after: CellRecord, *, repeat: bool) -> _Row:
+    """The same row, one of whose runs has other grams now."""
+    gco2e = exchanged(row.operational_gco2e, before, after)
+    now_g, was_g = after.footprint.operational_gco2e.likely, before.footprint.operational_gco2e.likely
+    cell: Cell = {**row.cell, "operational_gco2e": range_of(gco2e)}
+    if repeat:
+        cell["repeat_gco2e"] = digits(cell["repeat_gco2e"] + now_g - was_g)
+    if row.last_run == after.run.id:
+        cell["last"] = {**cell["last"], "operational_gco2e": digits(now_g)}
+    return replace(row, cell=cell, operational_gco2e=gco2e)
+
+
+def _is_inexact(record: CellRecord) -> bool:
+    return record.intensity.status != "actual"
 
 
 def _running(record: CellRecord, now: Now) -> RunningCell:
     run = record.run
-    return RunningCell(
-        cell_id=None if run.cell_id is None else clip(run.cell_id, LABEL_CHARS),
-        execution_count=run.execution_count,
-        label=None if run.label is None else clip(run.label, LABEL_CHARS),
-        started_at=round(run.started_at, 3),
-        duration_s=round(record.duration_s, 2),
-        facility_energy_kwh=digits(record.footprint.facility_energy_kwh.likely),
-        operational_gco2e=digits(record.footprint.operational_gco2e.likely),
-        quality=quality_of(record.shares),
-        client=None if now.client is None else clip(now.client, LABEL_CHARS),
-        others=now.others,
-    )
+    return {
+        "cell_id": None if run.cell_id is None else clip(run.cell_id, LABEL_CHARS),
+        "execution_count": run.execution_count,
+        "label": None if run.label is None else clip(run.label, LABEL_CHARS),
+        "started_at": round(run.started_at, 3),
+        "duration_s": round(record.duration_s, 2),
+        "facility_energy_kwh": digits(record.footprint.facility_energy_kwh.likely),
+        "operational_gco2e": digits(record.footprint.operational_gco2e.likely),
+        "quality": quality_of(record.shares),
+        "client": None if now.client is None else clip(now.client, LABEL_CHARS),
+        "others": now.others,
+    }
 
 
 def _parts(now: Now) -> list[PartState]:
     """One line for each part: its weakest device says how it is known, and why."""
-    states = []
+    states: list[PartState] = []
     for part in PARTS[:-1]:
         domains = [domain for domain in now.context.domains if PART_OF[domain.component] == part]
         quality = worst(domain.quality for domain in domains)
@@ -327,48 +438,48 @@ def _parts(now: Now) -> list[PartState]:
         weakest = next(domain for domain in domains if domain.quality == quality)
         reason = None if quality == "measured" else now.reasons.get(weakest.component)
         states.append(
-            PartState(
-                part=part,
-                quality=quality,
-                source=clip(weakest.source, LABEL_CHARS),
-                reason=None if reason is None else clip(reason, REASON_CHARS),
-            )
+            {
+                "part": part,
+                "quality": quality,
+                "source": clip(weakest.source, LABEL_CHARS),
+                "reason": None if reason is None else clip(reason, REASON_CHARS),
+            }
         )
     wall = now.context.wall
-    states.append(PartState(part="rest", quality=wall.quality, source=clip(wall.source, LABEL_CHARS), reason=None))
+    states.append({"part": "rest", "quality": wall.quality, "source": clip(wall.source, LABEL_CHARS), "reason": None})
     return states
 
 
-def _intensity(context: Context) -> Intensity:
-    intensity = context.intensity
-    return Intensity(
-        gco2e_per_kwh=range_of(intensity.gco2e_per_kwh),
-        region=clip(intensity.region, LABEL_CHARS),
-        name=clip(intensity.name, LABEL_CHARS),
-        basis=intensity.basis,
-        method=intensity.method,
-        status=intensity.status,
-        source=clip(intensity.source, LABEL_CHARS),
-        year=intensity.year,
-        pue=digits(context.pue.likely),
-        pue_source=clip(context.pue_source, LABEL_CHARS),
-    )
+def intensity_of(intensity: CarbonIntensity, context: Context) -> Intensity:
+    """The wire form of what the grid carries, with the year's mean and the building of its context."""
+    return {
+        **grid_of(intensity),
+        "yearly_gco2e_per_kwh": digits(context.intensity.gco2e_per_kwh.likely),
+        "pue": digits(context.pue.likely),
+        "pue_source": clip(context.pue_source, LABEL_CHARS),
+    }
 
 
-def _like(now: Now, cost: Footprint) -> list[EquivalentItem]:
-    """Comparisons for a total."""
-    found = now.equivalents(cost.operational_gco2e.likely, cost.facility_energy_kwh.likely)
-    return [
-        EquivalentItem(**{**item, "name": clip(item["name"], LABEL_CHARS), "source": clip(item["source"], LABEL_CHARS)})
-        for item in found
-    ]
+def grid_of(intensity: CarbonIntensity) -> Grid:
+    """The wire form of an intensity."""
+    return {
+        "gco2e_per_kwh": range_of(intensity.gco2e_per_kwh),
+        "region": clip(intensity.region, LABEL_CHARS),
+        "name": clip(intensity.name, LABEL_CHARS),
+        "basis": intensity.basis,
+        "method": intensity.method,
+        "status": intensity.status,
+        "source": clip(intensity.source, LABEL_CHARS),
+        "year": intensity.year,
+        "start": None if intensity.start is None else seconds(intensity.start),
+        "end": None if intensity.end is None else seconds(intensity.end),
+    }
+
+
+def _clipped(item: EquivalentItem) -> EquivalentItem:
+    return {**item, "name": clip(item["name"], LABEL_CHARS), "source": clip(item["source"], LABEL_CHARS)}
 
 
 def _likely(interval: Interval | None) -> float | None:
     """Unknown is `None`, never 0."""
     return None if interval is None else digits(interval.likely)
-
-
-def _joined(a: _Point, b: _Point) -> _Point:
-    energy_j = {part: a.energy_j.get(part, 0.0) + b.energy_j.get(part, 0.0) for part in {**a.energy_j, **b.energy_j}}
-    return replace(b, duration_s=a.duration_s + b.duration_s, energy_j=energy_j)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -39,13 +38,14 @@ class Held:
         return f"<p><b>{self.verdict}</b></p>{self.estimate._repr_html_()}"
 
 
-@magics_class
-class CarbonMagics(Magics):
-    """The words behind `%carbon`."""
+class CarbonMagics:
+    """The words behind `%carbon`.
+
+    Not one of IPython's own `Magics`, whose class and instance take half a millisecond of every load to make.
+    """
 
     def __init__(self, shell: InteractiveShell, hooks: Hooks) -> None:
-        super().__init__(shell)
-        self.hooks = hooks
+        self.shell, self.hooks = shell, hooks
         self._words: dict[str, Callable[[], object]] = {
             "": self._summary,
             "on": self._on,
@@ -61,7 +61,22 @@ class CarbonMagics(Magics):
             "plan": self._plan,
         }
 
-    @line_cell_magic
+    @classmethod
+    def of(cls, shell: InteractiveShell) -> CarbonMagics | None:
+        """Those of this shell, where they are registered."""
+        owner = getattr(shell.magics_manager.magics["line"].get("carbon"), "__self__", None)
+        return owner if isinstance(owner, cls) else None
+
+    def register(self) -> None:
+        """From now on there is a `%carbon`."""
+        for kind in ("line", "cell"):
+            self.shell.magics_manager.magics[kind]["carbon"] = self.carbon
+
+    def unregister(self) -> None:
+        """From now on there is none."""
+        for kind in ("line", "cell"):
+            self.shell.magics_manager.magics[kind].pop("carbon", None)
+
     def carbon(self, line: str, cell: str | None = None) -> Any:
         """Energy and carbon of your cells.
 
@@ -141,7 +156,7 @@ class CarbonMagics(Magics):
         words = Words("%carbon plan")
         words.add_argument("what", metavar="NAME_OR_FILE")
         what = words.parse(text).what
-        names: dict[str, Any] = getattr(self.shell, "user_ns", {})
+        names: dict[str, Any] = self.shell.user_ns
         if what in names:
             return plan(names[what])
         if not Path(what).exists():

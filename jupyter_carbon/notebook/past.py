@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jupyter_carbon.ledger.rollup import NOTHING, Found, Kind, RollUp
-from jupyter_carbon.notebook.protocol import (
-    HISTORY_ROWS,
-    LABEL_CHARS,
-    VERSION,
-    Bar,
-    HistoryAnswer,
-    NotebookRow,
-    OtherKind,
-    Period,
-    clip,
-    digits,
-    range_of,
-)
+from jupyter_carbon.notebook.protocol import HISTORY_ROWS, LABEL_CHARS, VERSION, clip, digits, range_of
+
+if TYPE_CHECKING:
+    from jupyter_carbon.notebook.wire import HistoryAnswer, Period
 
 BarUnit = Literal["hour", "day", "week", "month"]
 MONTHS = 60
@@ -67,46 +58,45 @@ def history_answer(
     first = min(roll.by_slot, default=0) if unit == "month" else 0
     rows = sorted(roll.by_notebook.items(), key=lambda row: row[1].facility_energy_kwh, reverse=True)
     in_month = month.get(main, RollUp()) if main is not None else RollUp()
-    return HistoryAnswer(
-        v=VERSION,
-        answer="history",
-        period=period,
-        as_of=round(now_s, 3),
-        runs=roll.runs,
-        notebooks=len(roll.by_notebook),
-        facility_energy_kwh=range_of(roll.facility_energy_kwh),
-        operational_gco2e=range_of(roll.operational_gco2e),
-        bar=unit,
-        bars=[
-            Bar(
-                start=start.strftime("%Y-%m-%dT%H:00" if unit == "hour" else "%Y-%m-%d"),
-                runs=roll.by_slot.get(slot, NOTHING).runs,
-                facility_energy_kwh=digits(roll.by_slot.get(slot, NOTHING).facility_energy_kwh),
-                operational_gco2e=digits(roll.by_slot.get(slot, NOTHING).operational_gco2e),
-                here_gco2e=digits(roll.here_by_slot.get(slot, NOTHING).operational_gco2e),
-            )
+    return {
+        "v": VERSION,
+        "answer": "history",
+        "period": period,
+        "as_of": round(now_s, 3),
+        "runs": roll.runs,
+        "notebooks": len(roll.by_notebook),
+        "facility_energy_kwh": range_of(roll.facility_energy_kwh),
+        "operational_gco2e": range_of(roll.operational_gco2e),
+        "bar": unit,
+        "bars": [
+            {
+                "start": start.strftime("%Y-%m-%dT%H:00" if unit == "hour" else "%Y-%m-%d"),
+                "runs": roll.by_slot.get(slot, NOTHING).runs,
+                "facility_energy_kwh": digits(roll.by_slot.get(slot, NOTHING).facility_energy_kwh),
+                "operational_gco2e": digits(roll.by_slot.get(slot, NOTHING).operational_gco2e),
+                "here_gco2e": digits(roll.here_by_slot.get(slot, NOTHING).operational_gco2e),
+            }
             for slot, start in list(enumerate(starts))[first:]
         ],
-        rows=[
-            NotebookRow(
-                notebook=None if notebook is None else clip(notebook, 4 * LABEL_CHARS),
-                here=here is not None and notebook == here,
-                runs=used.runs,
-                facility_energy_kwh=digits(used.facility_energy_kwh),
-                operational_gco2e=digits(used.operational_gco2e),
-            )
+        "rows": [
+            {
+                "notebook": None if notebook is None else clip(notebook, 4 * LABEL_CHARS),
+                "here": here is not None and notebook == here,
+                "runs": used.runs,
+                "facility_energy_kwh": digits(used.facility_energy_kwh),
+                "operational_gco2e": digits(used.operational_gco2e),
+            }
             for notebook, used in rows[:HISTORY_ROWS]
         ],
-        others=[
-            OtherKind(
-                basis=kind[0],
-                method=kind[1],
-                status=kind[2],
-                runs=found[kind].runs,
-                facility_energy_kwh=digits(found[kind].facility_energy_kwh.likely),
-                operational_gco2e=digits(found[kind].operational_gco2e.likely),
-            )
+        "others": [
+            {
+                "basis": kind[0],
+                "method": kind[1],
+                "runs": found[kind].runs,
+                "facility_energy_kwh": digits(found[kind].facility_energy_kwh.likely),
+                "operational_gco2e": digits(found[kind].operational_gco2e.likely),
+            }
             for kind in kinds[1:]
         ],
-        month_gco2e=digits(in_month.operational_gco2e.likely),
-    )
+        "month_gco2e": digits(in_month.operational_gco2e.likely),
+    }

@@ -43,6 +43,10 @@ class Options:
     estimate: bool = False
 
 
+PLAIN = Options()
+"""Those of a cell that is not named."""
+
+
 def options_of(raw_cell: str) -> Options | None:
     """The options of a `%%carbon` cell; `None` for any other cell.
 

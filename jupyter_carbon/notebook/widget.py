@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jupyter_carbon.notebook.channel import Connection
-    from jupyter_carbon.notebook.protocol import Snapshot
+    from jupyter_carbon.notebook.connection import Connection
+    from jupyter_carbon.notebook.wire import Snapshot
 
 STATIC = Path(__file__).parents[1] / "static"
 """Where the panel's build leaves its view; a checkout without Node has none."""
@@ -36,6 +36,7 @@ def live(connection: Connection | None) -> object | None:
         snapshot = Dict().tag(sync=True)
 
     session = connection.session
+    channel.looked_at = True
     widget = LiveCarbon(snapshot=channel.snapshot(session.open_cells))
 
     def look(snapshot: Snapshot) -> None:

@@ -17,8 +17,9 @@ Seconds = Callable[[], float]
 READ_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError)
 """What a read may raise: EACCES, ENOENT, ENODATA, EIO, and text that is no number."""
 
-GUARD = 1.5
-"""A counter that counts more than this times the power limit does not count energy."""
+GUARD, GUARD_S = 1.5, 1.0
+"""A counter that counts more than so many times the power limit over so many seconds does not count energy.  Not over
+fewer: behind a hypervisor, or while a driver sleeps, what was used comes late and all at once."""
 SUSPEND_S = 0.5
 """A larger jump between the two clocks is a suspended machine, a smaller one is their jitter."""
 PAUSE_S = 5.0
@@ -38,7 +39,7 @@ FORGET = 0.8
 GAP_S = 2.0
 """A gauge that was not looked at for so long, while something ran, was not looked at."""
 STILL_S, STILL_STEPS = 0.05, 2.0
-"""A counter that does not rest, and has not moved for so long and so many of its steps, stands still."""
+"""A counter that does not rest, and has not moved for so long and so many of its steps, is in doubt."""
 SPANS_PER_FAULT = 64
 
 
@@ -126,8 +127,8 @@ class WrappingCounter:
 
     Faults, by the name under which they are noted:
 
-    - ``read-failed``; ``stuck``, or ``frozen`` if it never moved: answered with the expected power; when the counter is
-      back, the truth is restored.
+    - ``read-failed``: answered with the expected power; when the counter is back, the truth is restored.
+    - ``stuck``: it stands still and never should, so more was used than it says, until it moves on and tells all.
     - ``counter-reset``: it fell, and not by a wrap.  ``implausible``: it rose faster than the device can draw.
     - ``gap``: not asked for so long that it may have wrapped more than once.
     - ``suspended``: the machine slept, which may have cleared the counter.
@@ -158,6 +159,8 @@ class WrappingCounter:
         self._longest_s = range_j / self._guard_w if range_j else float("inf")
         self._step_s = step_s
         self._rests, self._still_s = rests, max(STILL_S, STILL_STEPS * step_s)
+        self._standing = False
+        self._room_j = self._guard_w * GUARD_S  # what may be counted at once
         self._decent_s = DECENT_STEPS * step_s
         self._recent_w = self._pause_w = expected_w
 
@@ -175,7 +178,7 @@ class WrappingCounter:
     @property
     def guessing(self) -> bool:
         """Whether the last answer was no count, or is waited for by the count."""
-        return self._guessing is not None
+        return self._standing or self._guessing is not None
 
     def energy_j(self) -> float:
         """Joules since the counter was opened."""
@@ -185,26 +188,27 @@ class WrappingCounter:
         except self._errors:
             return self._guess_j("read-failed", self._clock())
         now_s = self._clock()
+        elapsed_s = now_s - self._asked_s
+        silent_s = now_s - self._moved_s if self._standing else elapsed_s
+        room_j = min(self._room_j + self._guard_w * elapsed_s, self._guard_w * max(GUARD_S, silent_s))
         is_late = asked_s - self._moved_s > self._still_s
         if raw_j != self._raw_j or (is_late and self._rests()):
             self._moved_s = now_s
         elif is_late:
-            if self._guessing is None:
-                self._seen_s = self._moved_s  # so long it has stood, and nobody could know
-            return self._guess_j("stuck" if self._total_j > 0.0 else "frozen", now_s)
+            return self._standing_j(room_j, asked_s, now_s)
         suspend_s = self._suspended_s()
-        elapsed_s = now_s - self._asked_s
         step_j = raw_j - self._raw_j
         if step_j < 0.0:
             step_j += self._range_j
         sound = (
             # It moves in steps, and the first of them may have been due just before the last read.
-            0.0 <= step_j <= self._guard_w * (elapsed_s + self._step_s)
+            0.0 <= step_j <= room_j + self._guard_w * self._step_s
             and elapsed_s <= self._longest_s
             and suspend_s - self._suspend_s <= SUSPEND_S
         )
         if sound:
             self._total_j += step_j
+            self._room_j = max(0.0, room_j - step_j)
             if now_s - self._mark_s >= self._decent_s:
                 self._learn_power(now_s)
         elif not math.isfinite(raw_j):
@@ -214,6 +218,9 @@ class WrappingCounter:
         self._raw_j, self._asked_s = raw_j, asked_s
         if suspend_s > self._suspend_s:
             self._suspend_s = suspend_s
+        if self._standing and sound:
+            self._faults.restore(self._device)
+        self._standing = False
         if self._guessing:
             self._faults.note(self._device, self._guessing, self._seen_s, now_s)
             self._faults.fill(self._device, self._seen_s, now_s)
@@ -225,6 +232,13 @@ class WrappingCounter:
         self._seen_s = now_s
         if self._total_j > self._said_j:
             self._said_j = self._total_j
+        return self._said_j
+
+    def _standing_j(self, room_j: float, asked_s: float, now_s: float) -> float:
+        """The answer where it has stood still for too long; what it says next is of all the time since."""
+        self._standing, self._room_j, self._asked_s = True, room_j, asked_s
+        self._faults.note(self._device, "stuck", self._moved_s, now_s)
+        self._faults.fill(self._device, self._moved_s, now_s)
         return self._said_j
 
     def _guess_j(self, why: str, now_s: float) -> float:

@@ -39,6 +39,7 @@ class MachineBusy:
         "_base_s",
         "_clock",
         "_close",
+        "_held",
         "_others_per_s",
         "_own_cpu",
         "_raw_s",
@@ -61,6 +62,7 @@ class MachineBusy:
         self.cpus = cpus
         self._read_s, self._clock, self._own_cpu, self._close = read_s, clock, own_cpu, close
         self._base_s = self._others_per_s = 0.0
+        self._held = False
         self._raw_s = self._anchor_busy_s = self._told_s = read_s()
         self._anchor_t_s = self._told_t_s = clock()
         self._anchor_own_s = self._told_own_s = own_cpu()
@@ -93,8 +95,20 @@ class MachineBusy:
         """CPU seconds a second of all other processes, over the last anchored interval."""
         return self._others_per_s
 
+    def hold(self) -> float:
+        """CPU seconds since boot, now and to all who ask until :meth:`release`: one reading asks more than once."""
+        busy_s = self.busy_s()
+        self._held = True
+        return busy_s
+
+    def release(self) -> None:
+        """It counts on."""
+        self._held = False
+
     def busy_s(self) -> float:
         """CPU seconds since boot."""
+        if self._held:
+            return self._told_s
         t_s, own_s = self._clock(), self._own_cpu()
         elapsed_s = t_s - self._anchor_t_s
         if elapsed_s >= ANCHOR_S:

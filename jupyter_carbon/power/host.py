@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jupyter_carbon import tables
 from jupyter_carbon.model import ONE, Interval, Quality, WallModel
 from jupyter_carbon.power.cpu_time import MachineBusy
-from jupyter_carbon.value import value
+from jupyter_carbon.value import replace, value
 
 if TYPE_CHECKING:
     from jupyter_carbon.power.cpu_curve import CpuCurve
@@ -211,6 +212,7 @@ def _tdp(
     return per_thread_w.likely * cpus, spread, source
 
 
+@cache
 def _rows(chassis: Chassis) -> dict[str, dict[str, str]]:
     return {row["quantity"]: row for row in tables.lookup("chassis", chassis)}
 

@@ -13,7 +13,7 @@ from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import Context, LedgerError
 from jupyter_carbon.power import PowerSource, Refusal
 from jupyter_carbon.power.host import Host, has_pci_vendor
-from jupyter_carbon.report.summary import COMPONENTS, place
+from jupyter_carbon.report.known import COMPONENTS, place
 from jupyter_carbon.value import value
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from jupyter_carbon.model import Context, Domain, SourceUnavailable, Window
 from jupyter_carbon.power import PowerSource
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.report.doctor import Finding
-from jupyter_carbon.report.summary import COMPONENTS, flag_text
+from jupyter_carbon.report.known import COMPONENTS
+from jupyter_carbon.report.summary import flag_text
 from jupyter_carbon.value import value
 
 REST_S, LOAD_S = 3.0, 4.0

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from jupyter_carbon.model import CarbonIntensity, CellRecord, Component, Domain, Footprint, Quality, Share
+from jupyter_carbon.model import CarbonIntensity, CellRecord, Footprint, Quality
+from jupyter_carbon.report.known import QUALITIES, knowledge, place, quality_of
 from jupyter_carbon.units import duration_text, energy_text, mass_text, range_text
-
-COMPONENTS: Mapping[Component, str] = {"cpu": "CPU", "dram": "memory", "ram": "memory", "gpu": "GPU"}
-QUALITIES: tuple[Quality, ...] = ("measured", "modelled", "assumed")
 
 FLAGS: Mapping[str, str] = {
     "below-resolution": "shorter than the counter's step: modelled, with an upper bound",
     "frozen": "the counter did not move: modelled",
-    "stuck": "the counter stood still for a while: filled with the expected power",
+    "stuck": "the counter stood still for a while: there may be more than it says",
     "read-failed": "a read of the counter failed: filled with the expected power",
     "counter-reset": "the counter was reset: filled with the expected power",
     "implausible": "the counter jumped beyond what the device can draw: filled with the expected power",
@@ -46,37 +44,6 @@ def flag_text(flag: str) -> str:
     kind, _, device = flag.partition(":")
     words = FLAGS.get(kind, kind.replace("-", " "))
     return f"{device}: {words}" if device else words
-
-
-def quality_of(shares: Iterable[Share]) -> Quality:
-    """The worst that any joule is known by: a sum is no better than its parts."""
-    return max((share.domain.quality for share in shares), key=QUALITIES.index, default="assumed")
-
-
-def knowledge(domains: Iterable[Domain]) -> str:
-    """How each part is known: ``"CPU measured, memory modelled"``."""
-    seen: dict[Quality, dict[str, None]] = {}
-    for domain in domains:
-        seen.setdefault(domain.quality, {})[COMPONENTS[domain.component]] = None
-    return ", ".join(f"{' and '.join(seen[quality])} {quality}" for quality in QUALITIES if quality in seen)
-
-
-def place(intensity: CarbonIntensity) -> str:
-    """The intensity with its place, method, basis and period."""
-    basis = "life cycle" if intensity.basis == "lifecycle" else "direct"
-    number = f"{intensity.gco2e_per_kwh.likely:.3g} g/kWh"
-    return f"{number} · {intensity.name} · {intensity.method}, {basis} · {_period(intensity)}"
-
-
-def _period(intensity: CarbonIntensity) -> str:
-    """What time the number is of, and how it is known of that."""
-    start, end = intensity.start, intensity.end
-    if start is None or end is None:
-        return f"{intensity.year or intensity.status}"
-    hours = f"{start[11:16]} – {end[11:16]} UTC"
-    if intensity.status == "yearly":
-        return f"an average {hours} of this month in {intensity.year}"
-    return f"{intensity.status}, {hours}"
 
 
 def beside_its_hour(record: CellRecord) -> list[str]:

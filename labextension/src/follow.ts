@@ -82,6 +82,24 @@ export class Follower implements ICarbon {
     });
   }
 
+  /** Ask the kernel in focus for its grid's coming day, if it has time; the view asks again as long as it is due. */
+  outlook(): void {
+    const { store } = this;
+    const link = this.link();
+    if (link === null || !link.canAsk) {
+      return;
+    }
+    const kernel_id = link.id;
+    store.dispatch({ type: 'outlook-asked', kernel_id, now_ms: Date.now() });
+    void link.outlook().then(answer => {
+      if (answer?.answer === 'outlook') {
+        store.dispatch({ type: 'outlook', kernel_id, answer, now_ms: Date.now() });
+      } else {
+        store.dispatch({ type: 'outlook-problem', kernel_id, problem: answer?.answer === 'error' ? answer.reason : null });
+      }
+    });
+  }
+
   /** The notebooks of a kernel, the one in focus first. */
   private panelsOf(kernel_id: string): NotebookPanel[] {
     const panels = this.tracker.filter(panel => panel.sessionContext.session?.kernel?.id === kernel_id);
@@ -141,16 +159,34 @@ export class Follower implements ICarbon {
       autoStart: this.options.autoStart,
       path: (id: string) => this.panelsOf(id)[0]?.context.path ?? null
     };
-    this.links.set(kernel_id, new Link(connection, this.store, page, snapshot => this.fed(snapshot)));
+    this.links.set(kernel_id, new Link(connection, this.store, page, snapshot => this.fed(snapshot), () => this.idle()));
   }
 
   private fed(snapshot: Snapshot): void {
-    if (snapshot.running === null && this.waiting !== null) {
-      const question = this.waiting;
+    if (snapshot.running === null) {
+      this.askAhead();
+      this.askHistory();
+    }
+  }
+
+  /** A kernel has time again: for what could not be asked when the reader wished it. */
+  private idle(): void {
+    this.askAhead();
+    if (this.store.get().history.asked === 'later') {
+      this.askHistory();
+    }
+  }
+
+  private askAhead(): void {
+    const question = this.waiting;
+    if (question !== null) {
       window.clearTimeout(this.askingAhead);
       this.askingAhead = window.setTimeout(() => this.ahead(question), QUIET_MS);
     }
-    if (snapshot.running === null && this.options.looking()) {
+  }
+
+  private askHistory(): void {
+    if (this.options.looking()) {
       window.clearTimeout(this.timer);
       this.timer = window.setTimeout(() => this.history(this.store.get().history.period), QUIET_MS);
     }

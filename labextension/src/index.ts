@@ -91,6 +91,9 @@ const panel: JupyterFrontEndPlugin<ICarbon> = {
         case 'ahead':
           follower.ahead(action.question);
           break;
+        case 'outlook':
+          follower.outlook();
+          break;
         case 'settings':
           void commands.execute('settingeditor:open', { query: 'Carbon' });
           break;
@@ -101,7 +104,7 @@ const panel: JupyterFrontEndPlugin<ICarbon> = {
       {
         t,
         act,
-        offers: ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', ...(labShell === null ? [] : (['settings'] as const))],
+        offers: ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'outlook', ...(labShell === null ? [] : (['settings'] as const))],
         locale: localeOf(translator),
         nameOf: id => nameOf(tracker, id)
       },

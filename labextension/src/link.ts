@@ -34,9 +34,11 @@ export class Link implements IDisposable {
     private readonly kernel: Kernel.IKernelConnection,
     private readonly store: Store,
     private readonly page: Page,
-    private readonly fed: (snapshot: Snapshot) => void
+    private readonly fed: (snapshot: Snapshot) => void,
+    private readonly idle: () => void
   ) {
     kernel.iopubMessage.connect(this.onMessage, this);
+    kernel.anyMessage.connect(this.onAnyMessage, this);
     kernel.statusChanged.connect(this.onStatus, this);
     kernel.connectionStatusChanged.connect(this.onStatus, this);
     this.onStatus();
@@ -54,9 +56,10 @@ export class Link implements IDisposable {
     return this.disposed;
   }
 
-  /** Idle, and no cell runs: a question would be answered at once and disturb nothing. */
+  /** Idle, or busy with a question of ours, and no cell runs: another would be answered at once and disturb nothing. */
   get canAsk(): boolean {
-    return !this.disposed && this.kernel.status === 'idle' && this.state()?.snapshot?.running === null;
+    const free = this.kernel.status === 'idle' || this.sent.size > 0;
+    return !this.disposed && free && this.state()?.snapshot?.running === null;
   }
 
   dispose(): void {
@@ -94,6 +97,11 @@ export class Link implements IDisposable {
   /** What a run would cost. */
   async ahead(question: AskEstimate): Promise<Answer | null> {
     return this.ask(question);
+  }
+
+  /** The grid now, and in the coming day. */
+  async outlook(): Promise<Answer | null> {
+    return this.ask({ v: VERSION, ask: 'outlook' });
   }
 
   /** Something has changed that the kernel should know, or tell: ask, once it is quiet. */
@@ -179,7 +187,7 @@ export class Link implements IDisposable {
     const address = { username: kernel.username, session: kernel.clientId, channel: 'shell' as const };
     // The answer comes when the kernel has it, perhaps after the request is done: a ledger may hold many years.
     const data = new Promise<unknown>(resolve => this.waiting.set(comm_id, resolve));
-    kernel.sendShellMessage(
+    this.send(
       KernelMessage.createMessage<KernelMessage.ICommOpenMsg<'shell'>>({
         ...address,
         msgType: 'comm_open',
@@ -191,7 +199,7 @@ export class Link implements IDisposable {
     const answer = parseAnswer(told);
     this.noteVersion(told);
     if (told !== null && !kernel.isDisposed) {
-      kernel.sendShellMessage(
+      this.send(
         KernelMessage.createMessage<KernelMessage.ICommCloseMsg<'shell'>>({
           ...address,
           msgType: 'comm_close',
@@ -200,6 +208,11 @@ export class Link implements IDisposable {
       );
     }
     return answer;
+  }
+
+  private send(message: KernelMessage.ICommOpenMsg<'shell'> | KernelMessage.ICommCloseMsg<'shell'>): void {
+    this.sent.add(message.header.msg_id);
+    this.kernel.sendShellMessage(message);
   }
 
   private async execute(code: string, user_expressions: Record<string, string>): Promise<KernelMessage.IExecuteReplyMsg['content'] | null> {
@@ -216,6 +229,9 @@ export class Link implements IDisposable {
   }
 
   private onMessage(_: Kernel.IKernelConnection, message: KernelMessage.IIOPubMessage): void {
+    if (KernelMessage.isStatusMsg(message) && message.content.execution_state === 'idle') {
+      this.sent.delete((message.parent_header as Partial<KernelMessage.IHeader>).msg_id ?? '');
+    }
     if (!KernelMessage.isCommMsgMsg(message)) {
       return;
     }
@@ -247,25 +263,42 @@ export class Link implements IDisposable {
     }
   }
 
+  /**
+   * A cell leaves for the kernel. A call that holds Python's lock from its first moment does not let the kernel's own
+   * "busy" out, so the panel counts from here.
+   */
+  private onAnyMessage(_: Kernel.IKernelConnection, { msg, direction }: Kernel.IAnyMessageArgs): void {
+    if (direction === 'send' && msg.header.msg_type === 'execute_request' && this.kernel.status === 'idle') {
+      this.dispatchStatus(true);
+    }
+  }
+
   private onStatus(): void {
-    const { status, connectionStatus, id: kernel_id } = this.kernel;
+    const { status, id: kernel_id } = this.kernel;
     if (status === 'restarting' || status === 'autorestarting') {
       this.said = '';
+      this.sent.clear();
       this.store.dispatch({ type: 'restarted', kernel_id, now_ms: Date.now() });
     }
+    this.dispatchStatus(status === 'busy' || status === 'unknown');
+    if (status === 'idle') {
+      this.settle();
+      this.idle();
+    } else {
+      window.clearTimeout(this.timer);
+    }
+  }
+
+  private dispatchStatus(busy: boolean): void {
+    const { status, connectionStatus, id: kernel_id } = this.kernel;
     this.store.dispatch({
       type: 'status',
       kernel_id,
-      busy: status === 'busy' || status === 'unknown',
+      busy,
       connected: connectionStatus === 'connected' || status === 'restarting' || status === 'autorestarting',
       dead: status === 'dead',
       now_ms: Date.now()
     });
-    if (status === 'idle') {
-      this.settle();
-    } else {
-      window.clearTimeout(this.timer);
-    }
   }
 
   private state(): ReturnType<ReturnType<Store['get']>['kernels']['get']> {
@@ -285,6 +318,8 @@ export class Link implements IDisposable {
   }
 
   private readonly waiting = new Map<string, (data: unknown) => void>();
+  /** Messages of ours that the kernel has not finished with. */
+  private readonly sent = new Set<string>();
   private disposed = false;
   private asking = false;
   private said = '';

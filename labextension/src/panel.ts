@@ -6,6 +6,7 @@ import { Widget } from '@lumino/widgets';
 import leaf from '../style/leaf.svg';
 import type { Host, View } from './view/index';
 import { mount } from './view/index';
+import { outlookDue } from './view/outlook';
 import type { Store } from './view/store';
 import { kernelOf } from './view/store';
 
@@ -66,10 +67,12 @@ export class CarbonPanel extends Widget {
     this.looked();
     window.clearInterval(this.timer);
     this.timer = window.setInterval(() => {
-      const kernel = kernelOf(this.store.get());
-      // Only what grows old by itself needs a clock: a sample that does not come, an answer that does not come.
-      if (kernel !== null && (kernel.snapshot?.running || kernel.busy_since_ms !== null || kernel.link === 'unknown')) {
-        this.store.dispatch({ type: 'tick', now_ms: Date.now() });
+      const state = this.store.get();
+      const kernel = kernelOf(state);
+      const now_ms = Date.now();
+      // Only what grows old by itself needs a clock: a sample or an answer that does not come, and the grid's hour.
+      if (kernel !== null && (kernel.snapshot?.running || kernel.busy_since_ms !== null || kernel.link === 'unknown' || outlookDue(state, now_ms))) {
+        this.store.dispatch({ type: 'tick', now_ms });
       }
     }, TICK_MS);
   }

@@ -5,6 +5,7 @@ import { Widget } from '@lumino/widgets';
 import { LEAF } from './view/header';
 import type { Context } from './view/block';
 import { button, h, icon, say } from './view/dom';
+import { UNKNOWN } from './view/format';
 import { powerNow, powerQuality } from './view/headline';
 import type { Store } from './view/store';
 import { kernelOf } from './view/store';
@@ -55,8 +56,8 @@ export class StatusItem extends Widget {
       return;
     }
     const { t, f } = this.words;
-    const { totals, intensity } = snapshot;
-    const grams = f.gramsText(totals.operational_gco2e.likely, totals.quality ?? 'modelled', intensity.status === 'actual');
+    const { totals } = snapshot;
+    const grams = totals.mixed ? UNKNOWN : f.gramsText(totals.operational_gco2e.likely, totals.quality ?? 'modelled', totals.exact);
     const watts = powerNow(snapshot);
     say(
       this.text,

@@ -2,6 +2,7 @@
 
 import type { Action } from './view/block';
 import { mount } from './view/index';
+import { outlookDue } from './view/outlook';
 import type { Question } from './view/protocol';
 import { VERSION, otherVersion, parseAnswer, parseSnapshot } from './view/protocol';
 import { behind, createStore, kernelOf } from './view/store';
@@ -52,6 +53,10 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
         store.dispatch({ type: 'ahead-asked', asked: kernelOf(store.get())?.snapshot?.running ? 'later' : 'now' });
         model.send(action.question);
         break;
+      case 'outlook':
+        store.dispatch({ type: 'outlook-asked', kernel_id: HERE, now_ms: Date.now() });
+        model.send({ v: VERSION, ask: 'outlook' });
+        break;
     }
   };
   const feed = (data: unknown): void => {
@@ -92,18 +97,24 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
       store.dispatch({ type: 'ahead', answer });
     } else if (answer?.answer === 'error' && answer.ask === 'estimate') {
       store.dispatch({ type: 'ahead-problem', problem: answer.reason });
+    } else if (answer?.answer === 'outlook') {
+      store.dispatch({ type: 'outlook', kernel_id: HERE, answer, now_ms: Date.now() });
+    } else if (answer?.answer === 'error' && answer.ask === 'outlook') {
+      store.dispatch({ type: 'outlook-problem', kernel_id: HERE, problem: answer.reason });
     }
   };
 
   onSnapshot();
-  const view = mount(el, store, { t: english, act, offers: ['pause', 'resume', 'history', 'ahead'] });
+  const view = mount(el, store, { t: english, act, offers: ['pause', 'resume', 'history', 'ahead', 'outlook'] });
   model.on('change:snapshot', onSnapshot);
   model.on('msg:custom', onMessage);
   look();
   askHistory();
   const timer = setInterval(() => {
-    if (kernelOf(store.get())?.snapshot?.running) {
-      store.dispatch({ type: 'tick', now_ms: Date.now() });
+    const state = store.get();
+    const now_ms = Date.now();
+    if (kernelOf(state)?.snapshot?.running || outlookDue(state, now_ms)) {
+      store.dispatch({ type: 'tick', now_ms });
     }
   }, TICK_MS);
   return () => {
@@ -122,7 +133,9 @@ export { sha1 } from './sha1';
 export { noAhead, questionOf } from './view/ahead';
 export { firstLine } from './view/firstline';
 export { createFormat } from './view/format';
+export { steps } from './view/day';
 export { ceiling, layers } from './view/power';
-export { initial, newKernel, reduce } from './view/store';
+export { outlookDue } from './view/outlook';
+export { behind, initial, newKernel, reduce } from './view/store';
 export { COMM_ID, TARGET } from './view/protocol';
 export { createStore, english, mount, otherVersion, parseAnswer, parseSnapshot };

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bench import Bench
+from desktop import Bench
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import psutil
 import pytest
-from bench import BASE_W, CPUS, FACTOR, FULL_W, IDLE_W, Bench
+from desktop import BASE_W, CPUS, FACTOR, FULL_W, IDLE_W, Bench
 from scripted import serving
 
 from jupyter_carbon.calibration import known_load

@@ -12,11 +12,11 @@ IDLE, FULL, CURVE = Interval(0.05, 0.1, 0.2), Interval(0.8, 0.9, 1.0), Interval(
 
 
 def test_full_utilisation_of_a_gpu_is_its_rated_power():
-    assert accelerator_share(Belief(1.0), Belief.of(IDLE)).interval() == Interval(1.0, 1.0, 1.0)
+    assert accelerator_share(1.0, Belief.of(IDLE)).interval() == Interval(1.0, 1.0, 1.0)
 
 
 def test_a_gpu_at_half_stands_halfway_between_idle_and_rated():
-    half = accelerator_share(Belief(0.5), Belief.of(IDLE)).interval()
+    half = accelerator_share(0.5, Belief.of(IDLE)).interval()
     assert (half.low, half.likely, half.high) == pytest.approx((0.525, 0.55, 0.6))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from datetime import datetime
 
@@ -323,3 +324,27 @@ def test_the_chance_to_pass_a_budget_follows_the_range():
     chances = [chance_above(belief, limit) for limit in (0.0, 1.0, 2.0, 4.0)]
     assert chances == pytest.approx([1.0, 0.95, 0.5, 0.05], abs=1e-6)
     assert (chance_above(Interval.exact(3.0), 2.0), chance_above(Interval.exact(3.0), 3.0)) == (1.0, 0.0)
+
+
+def test_a_workload_may_be_told_as_a_mapping_of_its_fields():
+    told = {"kind": "vision-inference", "batch_size": 4, "parameters": 8e6, "runs_on": "cpu"}
+    ours = estimate("RTX 4090", cpu="i9-13900K", workload=told)
+    assert ours.energy_kwh == estimate("RTX 4090", cpu="i9-13900K", workload=Workload(**told)).energy_kwh
+    by_word = estimate("RTX 4090", cpu="i9-13900K", workload="vision-inference")
+    assert ours.power_w.likely < 0.6 * by_word.power_w.likely
+
+
+@pytest.mark.parametrize(
+    ("workload", "sentence"),
+    [
+        ({"batch_size": 4}, "is no kind of work; a word, or a mapping of: kind, batch_size"),
+        ({"kind": "training", "batch": 4}, "is no kind of work"),
+        (7, "workload=7 is no kind of work"),
+        ({"kind": "training", "batch_size": 0}, "workload batch_size=0 is not possible; it must be greater than 0"),
+        ({"kind": "training", "parameters": "8B"}, "workload parameters='8B' is not possible"),
+        ({"kind": "training", "runs_on": "tpu"}, "workload runs_on='tpu' is not known; one of: gpu, cpu"),
+    ],
+)
+def test_a_workload_that_cannot_be_is_said(workload, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        estimate("A100", workload=workload)

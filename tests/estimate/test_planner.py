@@ -64,6 +64,14 @@ def test_each_combination_is_a_row_the_last_field_changing_fastest():
     assert planned["energy_kwh_p50"].iloc[1] == pytest.approx(2 * planned["energy_kwh_p50"].iloc[0])
 
 
+@pytest.mark.parametrize("also", [{}, {"utilisation": 0.5}, {"cpu": "i9-13900K"}, {"boundary": "devices"}])
+def test_a_desktop_beside_a_server_without_counts(also):
+    gpus = ["H100", "RTX 4090", "RTX 4090 laptop"]
+    planned = plan({"gpu": gpus, **also})
+    for at, gpu in enumerate(gpus):
+        assert planned[list(COLUMNS)].iloc[at].tolist() == pytest.approx(numbers(estimate(gpu, **also)), rel=1e-9)
+
+
 def test_a_value_twice_is_two_rows_and_none_is_not_said():
     planned = plan({"gpu": ["H100", "H100"], "region": [None, "FR"]})
     assert len(planned) == 4
@@ -124,15 +132,29 @@ def test_an_empty_cell_is_not_said_where_that_is_allowed():
     assert planned["energy_kwh_p50"].iloc[0] == pytest.approx(estimate("A100").energy_kwh.likely)
 
 
-def test_numbers_of_their_own_in_every_row_are_no_other_than_few():
-    rng = np.random.default_rng(1)
-    count = 3 * sheet.MANY
-    table = pd.DataFrame({"gpu": "H100", "region": "FR", "hours": 2.0, "utilisation": rng.random(count)})
-    assert sheet.table(table).fields["utilisation"].is_long
-    planned = plan(table)
-    for at in (0, count // 2, count - 1):
-        expected = estimate("H100", region="FR", hours=2.0, utilisation=float(table["utilisation"].iloc[at]))
-        assert planned[list(COLUMNS)].iloc[at].tolist() == pytest.approx(numbers(expected))
+OWN = {
+    "hours": lambda rng, count: rng.random(count) * 400.0,
+    "utilisation": lambda rng, count: rng.random(count),
+    "utilisation, some not said": lambda rng, count: np.where(rng.random(count) < 0.3, np.nan, rng.random(count)),
+    "pue": lambda rng, count: 1.0 + rng.random(count),
+    "ram_gb": lambda rng, count: rng.random(count) * 512.0,
+}
+
+
+@pytest.mark.parametrize(
+    "own", [("hours",), *(("hours", name) for name in OWN if name != "hours"), ("utilisation", "pue", "ram_gb")]
+)
+@pytest.mark.parametrize("cpus", [[None], [None, "EPYC 7763"]], ids=["no CPU named", "some named"])
+def test_numbers_of_their_own_in_every_row_are_no_other_than_few(own, cpus):
+    rng, count = np.random.default_rng(1), 3 * sheet.MANY
+    table = pd.DataFrame({name.partition(",")[0]: OWN[name](rng, count) for name in own})
+    for name, values in {"gpu": ["H100", "RTX 4090"], "cpu": cpus, "region": ["FR", None], "n_gpu": [1, 8]}.items():
+        table[name] = np.array(values, dtype=object)[rng.integers(0, len(values), count)]
+    assert all(sheet.table(table).fields[name.partition(",")[0]].is_long for name in own)
+    planned = plan(table)[list(COLUMNS)]
+    for at in rng.integers(0, count, 12):
+        scenario = {name: None if pd.isna(value) else value for name, value in table.iloc[at].items()}
+        assert planned.iloc[at].tolist() == pytest.approx(numbers(estimate(**scenario)), rel=1e-9)
 
 
 def test_categories_are_as_good_as_words():
@@ -145,6 +167,16 @@ def test_work_with_its_size_is_shared_out_over_each_row_s_gpus():
     planned = plan({"gpu": ["H100"], "n_gpu": [1, 8], "workload": [work], "hours": [1]})
     expected = [estimate("H100", n, workload=work).energy_kwh.likely for n in (1, 8)]
     assert planned["energy_kwh_p50"].tolist() == pytest.approx(expected)
+
+
+def test_a_plan_takes_workloads_told_as_mappings_and_marks_those_that_cannot_be():
+    told = {"kind": "llm-inference", "batch_size": 64, "parameters": 8e9}
+    works = (told, "llm-inference", {**told, "batch_size": -1}, None)
+    planned = plan([{"gpu": "H100", "workload": work} for work in works])
+    expected = [estimate("H100", workload=work).energy_kwh.likely for work in works[:2]]
+    assert planned["energy_kwh_p50"].iloc[:2].tolist() == pytest.approx(expected)
+    assert planned["error"].isna().tolist() == [True, True, False, True]
+    assert plan({"gpu": "H100", "workload": told})["energy_kwh_p50"].tolist() == pytest.approx(expected[:1])
 
 
 def test_a_list_of_mappings_is_a_table_and_an_unknown_field_of_a_product_is_refused():

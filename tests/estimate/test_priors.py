@@ -85,5 +85,5 @@ def test_rows_of_a_part_of_the_evidence_take_the_place_of_the_shipped_ones():
 def test_work_that_cannot_be_is_refused_by_name():
     with pytest.raises(ValueError, match=r"workload='trainning' is not known; one of: training, inference"):
         Workload("trainning")
-    with pytest.raises(ValueError, match=r"batch_size=0 must be greater than 0"):
+    with pytest.raises(ValueError, match=r"batch_size=0 is not possible; it must be greater than 0"):
         Workload("training", batch_size=0)

@@ -12,6 +12,8 @@ from jupyter_carbon.estimate.estimator import estimate
 from jupyter_carbon.estimate.planner import COLUMNS, plan
 from jupyter_carbon.estimate.when import ANY, averaging, hours_from
 from jupyter_carbon.grid import static
+from jupyter_carbon.grid.hourly import profile
+from jupyter_carbon.grid.region import resolve
 
 DATA = tables.folder() / "sharealike/grid_hourly.csv"
 ROWS = {
@@ -24,7 +26,7 @@ NOON = datetime(2026, 6, 15, 12, tzinfo=ZoneInfo("America/Los_Angeles"))
 
 
 def likely(start, hours):
-    return hours_from(start, (CALIFORNIA,)).over(hours).likely
+    return hours_from(start, resolve("US-CA")).over(hours).likely
 
 
 def test_an_hour_is_that_hour_of_the_month_over_the_year():
@@ -54,13 +56,26 @@ def test_no_start_is_any_hour_of_the_year_and_weeks_average_out():
     assert (day.low, day.likely, day.high) == pytest.approx((static.HOURS.low, 1.0, static.HOURS.high))
     assert year.high < 1.1
     assert averaging(24) == averaging(168) == 1.0
-    assert averaging(4 * 168) == 0.5
+    assert averaging(4 * 168) == 0.25  # of the square: half of the spread
 
 
 def test_a_grid_without_hours_says_so():
-    found = hours_from(NOON, ("FR",))
+    found = hours_from(NOON, resolve("FR"))
     assert found.summed is None
     assert found.source == "no hourly profile of FR is in the tables: any hours of the year"
+
+
+def test_a_run_and_a_cell_read_one_profile():
+    known = profile(resolve("US-CA"))
+    grams, days = known.grams(NOON.timestamp())
+    hour = hours_from(NOON, resolve("US-CA")).over(1)
+    assert hour.likely * known.year_gco2e_per_kwh == pytest.approx(grams)
+    assert (hour.low / hour.likely, hour.high / hour.likely) == pytest.approx((days.low, days.high))
+
+
+def test_a_part_of_a_country_does_not_take_the_country_s_hours():
+    assert hours_from(NOON, resolve("NO")).summed is not None
+    assert hours_from(NOON, resolve("NO-NO4")).summed is None
 
 
 def test_noon_in_california_is_cheaper_than_the_evening():

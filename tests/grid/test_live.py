@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import threading
 import time
 from functools import partial
@@ -467,6 +468,24 @@ def test_a_key_from_the_keyring_is_asked_for_only_when_its_source_is_named(tmp_p
     assert key_of("eia", {}, keyring=True) == "jupyter_carbon/eia"
     assert key_of("eia", {}, keyring=False) is None
     assert key_of("eia", {"JUPYTER_CARBON_EIA_KEY": "mine"}, keyring=True) == "mine"
+
+
+def test_a_named_source_is_looked_for_in_the_keyring_where_its_place_is_first_asked_for(
+    open_live, tmp_path, monkeypatch
+):
+    (tmp_path / "keyring.py").write_text(
+        "asked = []\nclass errors:\n    class KeyringError(Exception): pass\n"
+        "def get_password(service, name):\n    asked.append(name)\n    return 'me:s3cret'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "keyring", raising=False)
+    live = open_live(provider="watttime")
+    live.timeline(resolve("US-CA"))
+    import keyring
+
+    assert keyring.asked == ["watttime"]
+    assert live.timeline(resolve("US-CA"), "marginal").is_fed
+    assert keyring.asked == ["watttime"]  # no panel's question opens a window
 
 
 def test_how_good_forecasts_were_widens_how_good_they_are_taken_to_be(server, open_live):

@@ -1,5 +1,6 @@
 """Who is asked about a moment, in which order; and a run as the sum over its slots."""
 
+import math
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
@@ -14,7 +15,7 @@ from jupyter_carbon.grid import static
 from jupyter_carbon.grid.hourly import profile
 from jupyter_carbon.grid.region import resolve
 from jupyter_carbon.grid.series import MixedIntensities, Series
-from jupyter_carbon.grid.timeline import Timeline, surer
+from jupyter_carbon.grid.timeline import Timeline, surer, weighed
 from jupyter_carbon.model import IntensityUnavailable
 
 HALF_S = 1800.0
@@ -153,3 +154,38 @@ def test_another_kind_or_place_is_never_surer():
     forecast = slot(0, 150, "forecast")
     assert not surer(slot(0, 143, basis="direct"), forecast)
     assert not surer(replace(slot(0, 143), region="FR"), forecast)
+
+
+# --- several hosts, each at its own place ---------------------------------------------------------------------------
+
+
+def of(region, grams, *, wide=1.0, **more):
+    return replace(slot(0, grams, wide=wide, **more), region=region, name=region)
+
+
+def test_a_cell_s_grams_are_the_sum_over_its_slots_and_its_hosts_places():
+    here = Timeline(resolve("GB"), static.intensity(resolve("GB")))
+    here.live = Series([slot(0, 100), slot(1, 200)])
+    there = of("FR", 50)
+    at_home = here.over(TEN_S, TEN_S + 3600, ((1800.0, 0.25),))  # a quarter of 4 kWh in the first half-hour
+    both = weighed([(4.0, at_home), (6.0, there)], start=None, end=None)
+    assert 10.0 * both.gco2e_per_kwh.likely == pytest.approx(1.0 * 100 + 3.0 * 200 + 6.0 * 50)
+    assert (both.region, both.name) == ("GB+FR", "United Kingdom and FR")
+
+
+def test_hosts_of_one_place_err_together_and_two_places_each_for_itself():
+    same = weighed([(1.0, of("GB", 100, wide=1.2)), (1.0, of("GB", 100, wide=1.2))], start=None, end=None)
+    apart = weighed([(1.0, of("GB", 100, wide=1.2)), (1.0, of("FR", 100, wide=1.2))], start=None, end=None)
+    assert same.gco2e_per_kwh.high == pytest.approx(120)
+    assert apart.gco2e_per_kwh.high == pytest.approx(100 + 20 / math.sqrt(2))
+
+
+def test_hosts_told_by_two_kinds_of_number_have_no_sum():
+    for other in (of("FR", 50, basis="direct"), of("FR", 50, method="marginal")):
+        with pytest.raises(MixedIntensities):
+            weighed([(1.0, of("GB", 100)), (1.0, other)], start=None, end=None)
+
+
+def test_hosts_that_used_nothing_have_a_mean_all_the_same():
+    both = weighed([(0.0, of("GB", 100)), (0.0, of("FR", 50))], start=None, end=None)
+    assert both.gco2e_per_kwh.likely == 75

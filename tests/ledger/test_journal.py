@@ -181,6 +181,23 @@ def test_a_context_is_written_once(journal: Journal):
     assert the_path(journal).read_text().count('["context"') == 2
 
 
+def test_a_context_that_was_foreseen_is_not_put_into_words_when_a_run_begins(journal: Journal):
+    worded = []
+
+    class Watched(Context):
+        def to_dict(self):
+            worded.append(self)
+            return super().to_dict()
+
+    context = Watched(**{name: getattr(a_context(), name) for name in Context.__slots__})
+    journal.foresee(context)
+    assert worded == [context]
+    journal.context(context)
+    journal.begin(a_run("r1"))
+    assert worded == [context]
+    assert the_path(journal).read_text().count('["context"') == 1  # the fixture's has no run
+
+
 def test_a_run_before_any_context_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="context"):
         Journal.open(tmp_path, "session").begin(a_run())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ledger_parts import BRITAIN, FRANCE, a_context, a_run, a_window
 
@@ -10,8 +12,8 @@ from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.ledger.journal import Journal
 from jupyter_carbon.ledger.sqlite import Store
 
-LIFE_CYCLE = ("lifecycle", "average", "yearly")
-DIRECT = ("direct", "average", "yearly")
+LIFE_CYCLE = ("lifecycle", "average")
+DIRECT = ("direct", "average")
 
 
 def stored(path, *runs):
@@ -75,6 +77,15 @@ def test_grams_of_two_kinds_of_intensity_are_never_added(tmp_path):
         Store(path).add([record(a_run(), a_window(), "ok", a_context(intensity=intensity))])
     found = Ledger.open(path).roll_up([0.0])
     assert {kind: roll.runs for kind, roll in found.items()} == {LIFE_CYCLE: 1, DIRECT: 1}
+
+
+def test_how_sure_an_intensity_is_makes_no_other_kind(tmp_path):
+    path = tmp_path / "l.sqlite"
+    surer = replace(FRANCE, status="actual", start="2026-11-21T10:00:00Z", end="2026-11-21T10:30:00Z")
+    for intensity in (FRANCE, surer):
+        Store(path).add([record(a_run(), a_window(), "ok", a_context(intensity=intensity))])
+    (roll,) = Ledger.open(path).roll_up([0.0]).values()
+    assert roll.runs == 2
 
 
 def test_a_run_that_stands_in_the_journal_only_is_counted_once(tmp_path):

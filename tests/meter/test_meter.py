@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.meter.processes import ProcessTree
-from jupyter_carbon.model import Domain
+from jupyter_carbon.model import Domain, Window
 from jupyter_carbon.power.counter import FaultLog
 from jupyter_carbon.power.cpu_time import MachineBusy
 
 PACKAGE = Domain("cpu", "package-0", "test", "measured", 61e-6, 0.001)
 CARD = Domain("gpu", "gpu0", "test", "measured", 0.001, 0.1)
+
+
+def between_cells(meter: Meter) -> list[Window]:
+    """What is counted while no cell runs; each stretch is given once."""
+    return [meter.between(a, b) for a, b in meter.take_stretches()]
 
 
 @dataclass
@@ -120,8 +125,8 @@ def test_what_passes_between_cells_is_in_no_cell(bench):
     cell = bench.meter.begin()
     bench.passes(1, 20)
     assert bench.meter.end(cell).energy_j == {PACKAGE: 20}
-    assert sum(window.energy_j.get(PACKAGE, 0) for window in bench.meter.take_between()) == 70
-    assert bench.meter.take_between() == ()
+    assert sum(window.energy_j.get(PACKAGE, 0) for window in between_cells(bench.meter)) == 70
+    assert between_cells(bench.meter) == []
 
 
 def test_cells_that_run_at_the_same_time_share_the_seconds(bench):
@@ -151,7 +156,7 @@ def test_of_a_short_cell_what_its_own_edges_took_is_the_sessions(bench):
     assert window.energy_j[PACKAGE] == pytest.approx(0.8)
     assert window.tree_cpu_s == pytest.approx(0.004)
     bench.meter.begin()
-    between_j = sum(w.energy_j.get(PACKAGE, 0) for w in bench.meter.take_between())
+    between_j = sum(w.energy_j.get(PACKAGE, 0) for w in between_cells(bench.meter))
     assert between_j == pytest.approx(0.2)
 
 
@@ -184,7 +189,7 @@ def test_idle_power_is_learned_while_the_machine_rests(bench):
     bench.meter.end(bench.meter.begin())
     bench.passes(20, 20 * 12.5, busy_s=0.5)
     bench.meter.begin()
-    for window in bench.meter.take_between():
+    for window in between_cells(bench.meter):
         bench.meter.learn(window, idle=True)
     assert bench.meter.idle_w == {"package-0": 12.5}
 
@@ -193,7 +198,7 @@ def test_idle_power_is_not_learned_from_a_busy_neighbour(bench):
     bench.meter.end(bench.meter.begin())
     bench.passes(20, 20 * 80, busy_s=60)
     bench.meter.begin()
-    for window in bench.meter.take_between():
+    for window in between_cells(bench.meter):
         bench.meter.learn(window, idle=True)
     assert bench.meter.idle_w == {}
 
@@ -201,7 +206,7 @@ def test_idle_power_is_not_learned_from_a_busy_neighbour(bench):
 def test_a_cell_teaches_joules_per_cpu_second(bench):
     bench.passes(20, 200)
     cell = bench.meter.begin()
-    for window in bench.meter.take_between():
+    for window in between_cells(bench.meter):
         bench.meter.learn(window, idle=True)
     bench.passes(10, 100 + 10 * 25, own_s=10, busy_s=10)
     bench.meter.end(cell)
@@ -264,7 +269,7 @@ def test_reading_from_two_threads_loses_nothing(bench):
     for thread in threads:
         thread.join()
     total_j = sum(w.energy_j[PACKAGE] for w in cells) + sum(
-        w.energy_j.get(PACKAGE, 0) for w in bench.meter.take_between()
+        w.energy_j.get(PACKAGE, 0) for w in between_cells(bench.meter)
     )
     assert len(cells) == 4000
     assert total_j <= bench.counter.joules + 1e-6
@@ -291,5 +296,5 @@ def test_the_cells_and_what_lies_between_add_up_to_the_machine(script):
     for cell in running:
         cells_j += bench.meter.end(cell).energy_j[PACKAGE]
     bench.meter.begin()
-    between_j = sum(window.energy_j.get(PACKAGE, 0.0) for window in bench.meter.take_between())
+    between_j = sum(window.energy_j.get(PACKAGE, 0.0) for window in between_cells(bench.meter))
     assert cells_j + between_j == pytest.approx(bench.counter.joules)

@@ -36,6 +36,11 @@ def look(tree: ProcessTree) -> float:
     return tree.cpu_s()
 
 
+def tick(tree: ProcessTree) -> float:
+    tree.adopt(tree.discover())
+    return tree.cpu_s()
+
+
 @pytest.fixture
 def tree():
     tree = ProcessTree()
@@ -221,7 +226,7 @@ def test_a_cgroup_of_our_own_also_counts_daemons(proc, tmp_path):
     cgroup = Cgroup(tmp_path / "cg")
     cgroup.write(usage_usec=50_000_000, pids=[10])
     tree = fake_tree(proc, cgroup=CgroupCpu(cgroup.folder))
-    before_s = look(tree)
+    before_s = tick(tree)
     cgroup.write(usage_usec=53_500_000, pids=[10, 99])  # 99 left the tree, and burnt 3.5 s
     assert tree.cpu_s() - before_s == pytest.approx(3.5)
 
@@ -230,9 +235,29 @@ def test_a_cgroup_shared_with_strangers_is_not_ours(proc, tmp_path):
     cgroup = Cgroup(tmp_path / "cg")
     cgroup.write(usage_usec=50_000_000, pids=[1, 10])
     tree = fake_tree(proc, cgroup=CgroupCpu(cgroup.folder))
-    before_s = look(tree)
+    before_s = tick(tree)
     cgroup.write(usage_usec=90_000_000, pids=[1, 10])
     assert tree.cpu_s() == before_s
+
+
+def test_strangers_who_are_many_are_not_looked_at_in_every_tick(proc, tmp_path):
+    looks = []
+
+    class Crowded(CgroupCpu):
+        def pids(self):
+            looks.append(self)
+            until_s = time.thread_time() + 0.001  # 1 ms, of which one in ten thousand is ten seconds
+            while time.thread_time() < until_s:
+                pass
+            return super().pids()
+
+    cgroup = Cgroup(tmp_path / "cg")
+    cgroup.write(usage_usec=50_000_000, pids=[1, 10])
+    tree = fake_tree(proc, cgroup=Crowded(cgroup.folder))
+    for _ in range(5):
+        tick(tree)
+    look(tree)
+    assert len(looks) == 1
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,41 @@ def test_it_ticks_while_there_is_work_and_rests_again(bench):
     assert bench.did.count("tick") == ticks
 
 
+def test_sent_away_it_comes_back_with_the_next_work(bench):
+    bench.until(lambda: bench.ticker.parked)
+    threads = threading.active_count()
+    bench.ticker.send_away(10)
+    assert threading.active_count() == threads - 1
+    bench.busy = True
+    bench.ticker.wake()
+    bench.until(lambda: "tick" in bench.did)
+    assert threading.active_count() == threads
+    assert bench.did.count("first") == 1
+    assert "last" not in bench.did
+
+
+def test_one_that_is_long_in_an_act_is_not_waited_for_and_goes_on():
+    let_go, acts = threading.Event(), threading.Event()
+    bench = Bench(tick=lambda: (acts.set(), let_go.wait(), bench.did.append("tick")))
+    bench.ticker.start()
+    bench.busy = True
+    bench.ticker.wake()
+    assert acts.wait(10)
+    bench.ticker.send_away(0.01)
+    bench.ticker.wake()
+    let_go.set()
+    bench.until(lambda: bench.did.count("tick") >= 3)
+    assert bench.ticker.stop(10)
+    assert bench.did[-1] == "last"
+
+
+def test_its_last_act_is_done_also_when_it_was_away(bench):
+    bench.until(lambda: bench.ticker.parked)
+    bench.ticker.send_away(10)
+    assert bench.ticker.stop(10)
+    assert bench.did == ["first", "last"]
+
+
 def test_a_wake_between_two_ticks_costs_nothing_and_loses_nothing(bench):
     bench.until(lambda: bench.ticker.parked)
     bench.busy = True

@@ -28,6 +28,11 @@ IDLE_W = {"package-0": 10.0, "gpu0": 20.0, "ram-0": 3.0}
 N_CPU = 8
 
 
+def between_cells(meter: Meter) -> list[Window]:
+    """What is counted while no cell runs; each stretch is given once."""
+    return [meter.between(a, b) for a, b in meter.take_stretches()]
+
+
 @dataclass
 class Machine:
     """What all its kernels read: a clock, joules by domain, CPU seconds, and who computes on the card."""
@@ -95,7 +100,7 @@ class Kernel:
             self.acts("end")
         self.meter.end(self.meter.begin())  # closes the stretch since the last cell
         cells = [parts(window, self.context) for window in self.cells]
-        between = [parts(window, self.context) for window in self.meter.take_between()]
+        between = [parts(window, self.context) for window in between_cells(self.meter)]
 
         def total(windows: list[dict[str, tuple[float, float]]], device: str, which: int) -> float:
             return sum(window[device][which] for window in windows if device in window)
@@ -336,14 +341,14 @@ def test_no_stretch_between_cells_is_dropped_however_many_there_are(machine, ker
         machine.now_s += 1.0
         machine.joules[PACKAGE] += 1.0
         kernel.meter.end(kernel.meter.begin())
-    assert sum(window.energy_j[PACKAGE] for window in kernel.meter.take_between()) == pytest.approx(2 * KEPT_WINDOWS)
+    assert sum(window.energy_j[PACKAGE] for window in between_cells(kernel.meter)) == pytest.approx(2 * KEPT_WINDOWS)
 
 
 def test_a_doubt_about_one_device_does_not_keep_the_others_from_learning(machine, kernel):
     kernel.sources.faults.note("gpu0", "device-order", float("-inf"), float("inf"))
     machine.now_s, machine.joules[PACKAGE], machine.joules[CARD] = 20.0, 240.0, 500.0
     kernel.meter.end(kernel.meter.begin())
-    for window in kernel.meter.take_between():
+    for window in between_cells(kernel.meter):
         kernel.meter.learn(window, idle=True)
     assert kernel.meter.idle_w == {"package-0": pytest.approx(12.0)}
 
@@ -353,7 +358,7 @@ def test_a_source_is_swapped_without_a_joule_of_the_old_in_the_new(machine, kern
     machine.now_s, machine.joules[PACKAGE] = 10.0, 120.0
     other = Machine(joules={PACKAGE: 5000.0})
     kernel.meter.swap(kernel.sources, Sources(other, 0))
-    assert sum(w.energy_j.get(PACKAGE, 0.0) for w in kernel.meter.take_between()) == pytest.approx(120)
+    assert sum(w.energy_j.get(PACKAGE, 0.0) for w in between_cells(kernel.meter)) == pytest.approx(120)
     cell = kernel.meter.begin()
     other.joules[PACKAGE] += 7.0
     assert kernel.meter.end(cell).energy_j == {PACKAGE: pytest.approx(7)}

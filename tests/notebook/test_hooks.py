@@ -229,14 +229,9 @@ def test_unloading_in_a_cell_leaves_its_row(machine, session, shell, hooks):
     from jupyter_carbon.notebook import extension
     from jupyter_carbon.notebook.magics import CarbonMagics
 
-    class Magics:
-        magics: dict[str, dict[str, object]] = {"line": {}, "cell": {}}  # noqa: RUF012
-
-    shell.magics_manager = SimpleNamespace(registry={}, magics={"line": {}, "cell": {}})  # type: ignore[attr-defined]
+    shell.magics_manager = SimpleNamespace(magics={"line": {}, "cell": {}})  # type: ignore[attr-defined]
     shell.configurables, shell.input_transformers_cleanup = [session.settings], [extension.strip_carbon]  # type: ignore[attr-defined]
-    magics = CarbonMagics.__new__(CarbonMagics)
-    magics.hooks = hooks
-    shell.magics_manager.registry["CarbonMagics"] = magics  # type: ignore[attr-defined]
+    CarbonMagics(shell, hooks).register()  # type: ignore[arg-type]
     hooks.register()
     shell.execution_count += 1
     hooks.pre_run_cell(ExecutionInfo("%%carbon goodbye\n%unload_ext jupyter_carbon", True, False, True, None))

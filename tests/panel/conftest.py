@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 HERE = str(Path(__file__).parent)
 sys.path.insert(0, HERE)  # for panel_states and panel_lab: pytest's importlib mode puts no folder of tests there
 
+from panel_lab import CHROMIUM, FAILED  # noqa: E402
 from panel_states import NAMES, STATES  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -32,21 +31,6 @@ THEME_OF = {
 }
 NAME_OF = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
 
-CHROMIUM = {
-    "executable_path": "/usr/bin/chromium",
-    "headless": True,
-    "args": [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-    ],
-}
-
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Carbon</title>
 <link rel="stylesheet" href="/theme/{theme}/index.css"><link rel="stylesheet" href="/static/view.css">
 <style>body{{margin:0;background:var(--jp-layout-color1)}}main{{width:{width}px}}</style></head>
@@ -54,11 +38,12 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Carb
 <script type="module">
 import * as jc from '/static/view.js';
 const names = {names};
-const offers = ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'settings'];
+const offers = ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'outlook', 'settings'];
 let views = [];
 const mount = element => {{
   window.store = jc.createStore();
-  const act = action => acted.push(action);
+  // What the view asks for by itself stands apart from what a click asks for.
+  const act = action => (action.type === 'outlook' ? asked : acted).push(action);
   window.view = jc.mount(element, store, {{ t: jc.english, act, offers, nameOf: id => names[id] ?? null }});
   views.push(view);
 }};
@@ -66,6 +51,7 @@ const clear = () => {{
   views.forEach(view => view.destroy());
   views = [];
   window.acted = [];
+  window.asked = [];
   document.querySelector('main').replaceChildren();
 }};
 const fresh = () => {{
@@ -84,7 +70,16 @@ Object.assign(window, {{ jc, fresh, hang }});
 </script></body></html>"""
 
 
-@pytest.fixture(scope="session")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+# Not for the whole session: a page that is being watched works on, and would be a neighbour to the meter's own tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM["executable_path"]).exists():
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium; .ci/run does it)")
@@ -134,7 +129,7 @@ def site() -> Iterator[str]:
 Show = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_page(browser: Browser, site: str) -> Iterator[Show]:
     """A page of a theme, a width and what else a browser may be told; each is opened once and used again."""
     pages: dict[str, Page] = {}
@@ -232,16 +227,9 @@ def axe() -> Callable[..., list[str]]:
     return check
 
 
-@dataclass
-class Pictures:
-    folder: Path
-    keep: bool
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
-    """Where pictures go: the folder in PANEL_PICTURES, else one that is thrown away."""
-    kept = os.environ.get("PANEL_PICTURES")
-    folder = Path(kept) if kept else tmp_path
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where pictures of the panel go, to be looked at; git ignores it."""
+    folder = ROOT / "build/panel"
     folder.mkdir(parents=True, exist_ok=True)
-    return Pictures(folder, kept is not None)
+    return folder

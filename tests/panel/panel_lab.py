@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,19 +18,43 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import nbformat
+import pytest
 from playwright.sync_api import ConsoleMessage, Locator, Page
 
 BUILT = Path(__file__).parents[2] / "jupyter_carbon/labextension"
 LOAD = "%load_ext jupyter_carbon"
 BUSY = "import time\nuntil = time.perf_counter() + {seconds}\nwhile time.perf_counter() < until:\n    pass"
 READY_S = 90.0
+PATIENCE_S = 60.0
+"""For what has to happen, on a machine that may be busy with something else; what has to be prompt says so itself."""
+
+LOG = "server.log"
+FAILED = pytest.StashKey[bool]()
+"""On a test that has failed: the page it used may be in any state."""
+
+CHROMIUM: dict[str, Any] = {
+    "executable_path": "/usr/bin/chromium",
+    "headless": True,
+    "args": [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-dev-shm-usage",
+    ],
+}
 
 OF_LAB = (
     "Could not restore the debugger state",
     "Canceled future for",
     "Cannot read properties of undefined (reading 'schema')",  # Notebook 7.6, at every start, without us too
+    "Cannot read properties of undefined (reading 'last_modified')",  # Notebook 7.2, of a file without a checkpoint
 )
 """What JupyterLab itself logs as an error: some when a kernel is changed, restarted or dies."""
 
@@ -70,8 +95,8 @@ class Powercap:
 class Server:
     """A running server, its folder and its address."""
 
-    def __init__(self, address: str, token: str, root: Path, power: Powercap, log: Path) -> None:
-        self.address, self.token, self.root, self.power, self.log = address, token, root, power, log
+    def __init__(self, address: str, token: str, root: Path, power: Powercap, home: Path) -> None:
+        self.address, self.token, self.root, self.power, self.home = address, token, root, power, home
 
     def notebook(self, name: str, *cells: str) -> str:
         """Put a notebook into the server's folder; cells are named after it and their number."""
@@ -86,8 +111,14 @@ class Server:
         nbformat.write(book, path)
         return name
 
-    def url(self, path: str, *, reset: bool = True) -> str:
-        return f"{self.address}/{path}?token={self.token}{'&reset' if reset else ''}"
+    def forget(self) -> None:
+        """No kernel, and nothing in the ledger."""
+        for kernel in self.api("kernels"):
+            self.api(f"kernels/{kernel['id']}", "DELETE")
+        shutil.rmtree(self.home / "ledger", ignore_errors=True)
+
+    def url(self, path: str) -> str:
+        return f"{self.address}/{path}?token={self.token}&reset"
 
     def api(self, path: str, method: str = "GET", body: Mapping[str, Any] | None = None) -> Any:
         request = urllib.request.Request(
@@ -126,16 +157,16 @@ def serve(folder: Path, app: Literal["lab", "notebook"] = "lab", python: str = s
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "set"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "ws"),
         "JUPYTER_CARBON_POWERCAP": str(power.folder),
-        "JUPYTER_CARBON_LEDGER": str(folder / "ledger.sqlite"),
+        "JUPYTER_CARBON_LEDGER": str(folder / "ledger/ledger.sqlite"),
         "JUPYTER_CARBON_REGION": "DE",
+        "JUPYTER_CARBON_LIVE": "0",
         "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
     }
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shown = "LabApp" if app == "lab" else "JupyterNotebookApp"
-    log = folder / "server.log"
-    with log.open("wb") as out:
+    with (folder / LOG).open("wb") as out:
         server = subprocess.Popen(
             [
                 python,
@@ -155,7 +186,7 @@ def serve(folder: Path, app: Literal["lab", "notebook"] = "lab", python: str = s
             start_new_session=True,
         )
     try:
-        found = Server(f"http://127.0.0.1:{port}", token, root, power, log)
+        found = Server(f"http://127.0.0.1:{port}", token, root, power, folder)
         _wait_until_ready(found, server)
         yield found
     finally:
@@ -170,8 +201,8 @@ def _wait_until_ready(found: Server, server: subprocess.Popen[bytes]) -> None:
             found.api("status")
             return
         except OSError:
-            assert server.poll() is None, found.log.read_text()
-            assert time.monotonic() < give_up, found.log.read_text()
+            assert server.poll() is None, (found.home / LOG).read_text()
+            assert time.monotonic() < give_up, (found.home / LOG).read_text()
             time.sleep(0.1)
 
 
@@ -197,8 +228,10 @@ class Lab:
         self.strangers: list[str] = []
         self.notes: list[str] = []
         here = server.address.removeprefix("http")
-        self._ours: set[str] = set()
-        """Ids of the comms that the panel has opened."""
+        self._asked: dict[str, dict[str, Any]] = {}
+        """The questions that the panel has put to kernels, by the id of their comm."""
+        self._told: list[dict[str, Any]] = []
+        """Those that were answered."""
         page.on("websocket", lambda socket: socket.on("framesent", self._see))
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -219,37 +252,105 @@ class Lab:
 
     def _see(self, frame: bytes | str) -> None:
         text = frame.decode("utf-8", "replace") if isinstance(frame, bytes) else frame
-        self._ours |= set(re.findall(r'"comm_id":\s*"([^"]+)",\s*"target_name":\s*"jupyter_carbon"', text))
+        begins = text.find('{"comm_id"')
+        if begins < 0:
+            return
+        content, _ = json.JSONDecoder().raw_decode(text[begins:])
+        if content.get("target_name") == "jupyter_carbon":
+            self._asked[content["comm_id"]] = content["data"]
+        elif content["data"] == {} and content["comm_id"] in self._asked:  # an answered question is closed
+            self._told.append(self._asked[content["comm_id"]])
 
     def is_of_lab(self, fault: str) -> bool:
         """An error that JupyterLab logs by itself: some on a kernel's end, and on other extensions' comms."""
         comm = re.match(r"Comm not found for comm id (\S+)", fault)
-        return fault.startswith(OF_LAB) or (comm is not None and comm[1] not in self._ours)
+        return fault.startswith(OF_LAB) or (comm is not None and comm[1] not in self._asked)
 
     # --- getting there ------------------------------------------------------------------------------------
 
-    def open(self, path: str, *, reset: bool = True, panel: bool = True) -> Lab:
-        self.page.goto(self.server.url(f"lab/tree/{path}", reset=reset))
-        return self.ready(panel=panel)
+    def open(self, path: str, *, at: str = "lab/tree") -> Lab:
+        self.page.goto(self.server.url(f"{at}/{quote(path)}"))
+        return self.ready()
 
-    def ready(self, *, panel: bool = True) -> Lab:
+    def open_empty(self) -> Lab:
+        """No document."""
+        self.page.goto(self.server.url("lab"))
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=READY_S * 1000)
+        self.page.evaluate("async () => { await jupyterapp.restored; }")
+        return self
+
+    def forget(self) -> None:
+        """What was heard so far belongs to another test."""
+        self.faults.clear()
+        self.strangers.clear()
+        self.notes.clear()
+        self._told.clear()
+
+    def switch(self, path: str) -> Lab:
+        """Another notebook in the page that is open."""
+        if self.page.evaluate("document.body.dataset.jpThemeName") != "JupyterLab Light":
+            self.execute("apputils:change-theme", {"theme": "JupyterLab Light"}, wait=True)
+        self.focus(path)
+        self.page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
+        self.execute("jupyter-carbon:open", wait=True)
+        self.page.wait_for_selector("#jupyter-carbon-panel .jc-panel:visible")
+        return self
+
+    def focus(self, path: str, **options: Any) -> None:
+        self.execute("docmanager:open", {"path": path, **options}, wait=True)
+        self.page.wait_for_function("path => jupyterapp.shell.currentWidget?.context?.path === path", arg=path)
+
+    def close_all(self) -> None:
+        """Every document, saved first so that nothing is asked."""
+        self.execute("docmanager:save-all", wait=True)
+        self.execute("application:close-all", wait=True)
+        self.page.wait_for_function("() => ![...jupyterapp.shell.widgets('main')].some(w => w.context)")
+
+    @contextmanager
+    def settings(self, **chosen: bool | float | str) -> Iterator[None]:
+        """The extension's settings, set by hand as a person does it; at the end the defaults are back."""
+        path = self.page.evaluate("jupyterapp.shell.currentWidget.context.path")
+        self.execute("settingeditor:open", {"query": "Carbon"}, wait=True)
+        for name, value in chosen.items():
+            field = self.page.locator(f"[id$='jupyter-carbon:plugin_{name}']")
+            if isinstance(value, bool):
+                field.set_checked(value)
+            elif isinstance(value, str):
+                field.select_option(label=value)
+            else:
+                field.fill(str(value))
+        self._wait_for_settings(lambda kept: chosen.items() <= kept.items())
+        self.focus(path)
+        yield
+        self.execute("settingeditor:open", {"query": "Carbon"}, wait=True)
+        self.page.get_by_role("button", name="Restore to Defaults").click()
+        self._wait_for_settings(lambda kept: kept == {})
+        self.focus(path)
+
+    def _wait_for_settings(self, holds: Callable[[dict[str, Any]], bool]) -> None:
+        read = "async () => (await jupyterapp.serviceManager.settings.fetch('jupyter-carbon:plugin')).raw"
+        within(lambda: holds(_uncommented(self.page.evaluate(read))), self.page, "the settings are kept")
+
+    def ready(self) -> Lab:
         page = self.page
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=READY_S * 1000)
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=READY_S * 1000)
-        if panel:
-            self.execute("jupyter-carbon:open")
-            page.wait_for_selector("#jupyter-carbon-panel .jc-panel:visible")
+        self.execute("jupyter-carbon:open")
+        page.wait_for_selector("#jupyter-carbon-panel .jc-panel:visible")
         return self
 
     def execute(self, command: str, args: Mapping[str, Any] | None = None, *, wait: bool = False) -> None:
-        call = "([command, args]) => jupyterapp.commands.execute(command, args)"
-        self.page.evaluate(call if wait else f"args => void ({call})(args)", [command, args or {}])
+        call = "jupyterapp.commands.execute(command, args)"
+        self.page.evaluate(
+            f"async ([command, args]) => {{ await {call}; }}" if wait else f"([command, args]) => void {call}",
+            [command, args or {}],
+        )
 
-    def wait_idle(self, timeout_s: float = 60.0) -> None:
+    def wait_idle(self) -> None:
         """Until the kernel of the notebook in focus is idle."""
         self.page.wait_for_function(
             "() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
-            timeout=timeout_s * 1000,
+            timeout=PATIENCE_S * 1000,
         )
 
     def run(self, number: int, *, wait: bool = True) -> None:
@@ -266,23 +367,51 @@ class Lab:
     def text(self) -> str:
         return self.panel.inner_text().replace("\xa0", " ")
 
-    def until(self, words: str, timeout_s: float = 15.0) -> float:
+    def until(self, words: str, timeout_s: float = PATIENCE_S) -> float:
         """Wait until the panel says these words; how long that took."""
         return self.until_text(lambda text: words in text, timeout_s, words)
 
-    def until_text(self, holds: Callable[[str], bool], timeout_s: float = 15.0, what: str = "it") -> float:
-        began = time.monotonic()
-        while not holds(self.text()):
-            assert time.monotonic() - began < timeout_s, f"{what!r} not within {timeout_s} s: {self.text()}"
-            self.page.wait_for_timeout(30)
-        return time.monotonic() - began
+    def until_text(self, holds: Callable[[str], bool], timeout_s: float = PATIENCE_S, what: str = "it") -> float:
+        return within(lambda: holds(self.text()), self.page, what, timeout_s, self.text)
+
+    def until_told(self, **said: Any) -> None:
+        """Wait until a kernel has answered a question with these fields."""
+
+        within(
+            lambda: any(said.items() <= question.items() for question in self._told),
+            self.page,
+            f"a kernel is told {said}",
+            what_now=lambda: str(self._told),
+        )
 
     def start(self) -> Lab:
-        """Start metering by the button."""
+        """Start metering by the button; at the end the kernel knows that somebody looks."""
         self.until("Metering is off")
         self.panel.get_by_role("button", name="Start metering").click()
         self.until("CO₂e this session")
+        self.until_told(ask="look", looking=True)
         return self
+
+    @contextmanager
+    def watched(self, selector: str) -> Iterator[list[tuple[float, str]]]:
+        """Every text that an element of the panel shows meanwhile, with the time it came (seconds since the epoch)."""
+        self.page.evaluate(
+            """selector => {
+                const element = document.querySelector('#jupyter-carbon-panel ' + selector);
+                window.seen = [];
+                const look = () => {
+                    const text = element.textContent.replaceAll('\\u00a0', ' ');
+                    if (text !== window.seen.at(-1)?.[1]) window.seen.push([Date.now() / 1000, text]);
+                };
+                look();
+                window.watcher = new MutationObserver(look);
+                window.watcher.observe(element, { childList: true, characterData: true, subtree: true });
+            }""",
+            selector,
+        )
+        seen: list[tuple[float, str]] = []
+        yield seen
+        seen += [(at_s, text) for at_s, text in self.page.evaluate("watcher.disconnect(), seen")]
 
     def read(self, selector: str) -> str:
         return self.panel.locator(selector).inner_text().replace("\xa0", " ")
@@ -292,6 +421,27 @@ class Lab:
         """What Lab's own busy indicator says."""
         found = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator")
         return found.get_attribute("data-status") or ""
+
+
+def within(
+    holds: Callable[[], bool],
+    page: Page,
+    what: str,
+    timeout_s: float = PATIENCE_S,
+    what_now: Callable[[], str] = lambda: "",
+) -> float:
+    """Wait until this holds; how long that took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < timeout_s, f"{what!r} not within {timeout_s} s: {what_now()}"
+        page.wait_for_timeout(30)
+    return time.monotonic() - began
+
+
+def _uncommented(settings: str) -> dict[str, Any]:
+    """JupyterLab keeps settings as JSON with comments."""
+    found: dict[str, Any] = json.loads(re.sub(r"^\s*//.*$", "", settings, flags=re.MULTILINE))
+    return found
 
 
 def watts(text: str) -> float:

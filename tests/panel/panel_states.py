@@ -19,6 +19,9 @@ GERMANY = {
     "status": "yearly",
     "source": "Ember 2025",
     "year": 2025,
+    "start": None,
+    "end": None,
+    "yearly_gco2e_per_kwh": 385.0,
     "pue": 1.0,
     "pue_source": "a desk, not a data centre",
 }
@@ -158,6 +161,9 @@ def snapshot(**more: Any) -> dict[str, Any]:
             "water_l": 0.0353,
             "repeat_runs": 8,
             "repeat_gco2e": 0.6,
+            "exact": False,
+            "mixed": False,
+            "settled_runs": 0,
         },
         "power_w": {"gpu": 112.0, "cpu": 54.1, "memory": 14.0, "rest": 22.0},
         "tail": power_curve(),
@@ -220,6 +226,68 @@ def history(period: str = "7d", **more: Any) -> dict[str, Any]:
     return {**whole, **more}
 
 
+SLOT_S = T0_MS / 1000 // 1800 * 1800
+"""The half-hour of the pictures: 14:00 to 14:30."""
+
+BRITAIN = {
+    "gco2e_per_kwh": {"low": 171.0, "likely": 207.0, "high": 262.0},
+    "region": "GB",
+    "name": "United Kingdom",
+    "basis": "lifecycle",
+    "method": "average",
+    "status": "forecast",
+    "source": "NESO Carbon Intensity API, CC BY 4.0",
+    "year": None,
+    "start": SLOT_S,
+    "end": SLOT_S + 1800,
+    "yearly_gco2e_per_kwh": 217.4,
+    "pue": 1.0,
+    "pue_source": "a desk, not a data centre",
+}
+
+
+def outlook(**more: Any) -> dict[str, Any]:
+    """A windy night ahead."""
+    grams = [round(150 + 70 * math.cos((i - 6) / 24 * math.pi) + 9 * math.sin(i / 1.5), 1) for i in range(48)]
+    day = {
+        "start": SLOT_S,
+        "step_s": 1800.0,
+        "low": [round(g / 1.22, 1) for g in grams],
+        "likely": grams,
+        "high": [round(g * 1.22, 1) for g in grams],
+        "basis": "lifecycle",
+        "method": "average",
+        "status": "forecast",
+        "source": "NESO Carbon Intensity API, CC BY 4.0",
+        "best": {
+            "start": SLOT_S + 28 * 1800,
+            "end": SLOT_S + 30 * 1800,
+            "now_gco2e_per_kwh": 207.0,
+            "gco2e_per_kwh": 73.8,
+            "saving": {"low": 0.51, "likely": 0.64, "high": 0.74},
+            "worth_waiting": True,
+        },
+    }
+    whole = {
+        "v": 1,
+        "answer": "outlook",
+        "as_of": T0_MS / 1000,
+        "now": BRITAIN,
+        "day": day,
+        "marginal": None,
+        "asking": False,
+    }
+    changed = {**whole, **{key: value for key, value in more.items() if key in whole}}
+    if changed["day"] is not None:
+        inner = {key: value for key, value in more.items() if key in day}
+        changed["day"] = {**changed["day"], **inner}
+    return copy.deepcopy(changed)
+
+
+def best(**more: Any) -> dict[str, Any]:
+    return {**outlook()["day"]["best"], **more}
+
+
 # --- events ------------------------------------------------------------------------------------------------
 
 
@@ -266,6 +334,10 @@ def told(**more: Any) -> Event:
     return {"type": "history", "answer": history(**more)}
 
 
+def coming(answer: dict[str, Any] | None = None) -> Event:
+    return {"type": "outlook", "kernel_id": KERNEL, "answer": answer or outlook(), "now_ms": T0_MS}
+
+
 ADRIFT = "x" * 4 + "<b>bold</b>\"'&" + "long" * 2500
 MODELLED_PARTS = [
     {
@@ -309,7 +381,39 @@ FRESH = snapshot(
     equivalents=[],
 )
 
-LIVE = [focus(), feed(snapshot(running=None, seq=40)), cells(), feed(snapshot()), told()]
+AN_AVERAGE_DAY = outlook(
+    now=GERMANY,
+    start=SLOT_S,
+    likely=[
+        round(375 - 75 * math.cos((i + 5) / 24 * math.pi) - 40 * math.cos((i - 10) / 12 * math.pi), 1)
+        for i in range(48)
+    ],
+    low=[],
+    high=[],
+    status="yearly",
+    source="Electricity Maps 2024, consumption, ODbL",
+    best=best(
+        start=SLOT_S + 36 * 1800,
+        end=SLOT_S + 38 * 1800,
+        now_gco2e_per_kwh=350.0,
+        gco2e_per_kwh=294.0,
+        saving={"low": 0.02, "likely": 0.16, "high": 0.29},
+        worth_waiting=True,
+    ),
+)
+for end, factor in (("low", 0.8), ("high", 1.25)):
+    AN_AVERAGE_DAY["day"][end] = [round(g * factor, 1) for g in AN_AVERAGE_DAY["day"]["likely"]]
+LIVE = [focus(), feed(snapshot(running=None, seq=40)), cells(), coming(AN_AVERAGE_DAY), feed(snapshot()), told()]
+BRITISH = [focus(), feed({**IDLE, "intensity": BRITAIN}), cells(), told()]
+MARGINAL = {
+    **{key: value for key, value in BRITAIN.items() if key not in ("yearly_gco2e_per_kwh", "pue", "pue_source")},
+    "gco2e_per_kwh": {"low": 330.0, "likely": 395.0, "high": 474.0},
+    "region": "US-CA",
+    "name": "California",
+    "basis": "direct",
+    "method": "marginal",
+    "source": "WattTime",
+}
 
 STATES: dict[str, list[Event]] = {
     "no-notebook": [tick(T0_MS), {"type": "subject", "subject": None}, told()],
@@ -325,6 +429,7 @@ STATES: dict[str, list[Event]] = {
     "other-version": [tick(T0_MS), focus(), {"type": "other-version", "kernel_id": KERNEL, "version": 2}],
     "fresh": [focus(), feed(FRESH), {"type": "history-asked", "asked": "now"}],
     "metering": LIVE,
+    "beside": [*LIVE, feed(snapshot(seq=55, running={**RUNNING, "others": 2, "started_at": T0_MS / 1000 - 40}))],
     "idle": [focus(), feed(IDLE), cells(), told()],
     "paused": [focus(), feed({**IDLE, "metering": False}), cells(), told()],
     "reloaded": [focus(), feed(snapshot()), {"type": "history-asked", "asked": "later"}],
@@ -344,6 +449,34 @@ STATES: dict[str, list[Event]] = {
         cells([cell("c-long", 1, 3.0, label=ADRIFT[:60]), *CELLS]),
         told(rows=[{**history()["rows"][0], "notebook": ADRIFT}]),
     ],
+    "day-worth": [*BRITISH, coming()],
+    "day-not-worth": [
+        *BRITISH,
+        coming(
+            outlook(
+                best=best(worth_waiting=False, gco2e_per_kwh=201.0, saving={"low": -0.11, "likely": 0.03, "high": 0.15})
+            )
+        ),
+    ],
+    "day-now": [*BRITISH, coming(outlook(best=best(start=T0_MS / 1000, end=T0_MS / 1000 + 3600)))],
+    "day-short": [*BRITISH, coming(outlook(best=None, low=[180.0], likely=[207.0], high=[250.0]))],
+    "day-usual": [
+        *BRITISH,
+        coming(
+            outlook(now={**BRITAIN, "status": "yearly", "year": 2024}, status="yearly", source="Electricity Maps 2024")
+        ),
+    ],
+    "day-marginal": [*BRITISH, coming(outlook(marginal=MARGINAL))],
+    "day-unknown": [focus(), feed(IDLE), cells(), told(), coming(outlook(now=GERMANY, day=None))],
+    "day-guessed": [
+        focus(),
+        feed({**IDLE, "flags": ["region-guessed"]}),
+        cells(),
+        coming(outlook(now=GERMANY, day=None)),
+    ],
+    "day-old": [*BRITISH, coming(), tick(T0_MS + 3_600_000)],
+    "day-silent": [*BRITISH, {"type": "outlook-problem", "kernel_id": KERNEL, "problem": None}],
+    "mixed": [focus(), feed({**IDLE, "totals": totals(mixed=True), "equivalents": []}), cells(), told()],
     "method": [
         focus(),
         feed(MODELLED),

@@ -103,6 +103,7 @@ def test_an_answer_has_its_range_another_place_and_another_hour(show):
     assert words(page, ".jc-aheadrange") == "0.50_–_1.3_kg · ≈_2.2_kWh"
     assert words(page, ".jc-compared") == "in France ≈_90_g · from 17:13 ≈_660_g"
     assert "the range hangs most on: GPU draw" in page.locator(".jc-why").inner_text()
+    assert "the later start by: forecast" in page.locator(".jc-why").inner_text()
 
 
 def test_a_start_that_is_not_worth_the_wait_says_so(show):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kernels import KERNELS, PATIENCE_S, SILENCE_S, Kernel, wake
 
-from jupyter_carbon.notebook.channel import COMM_ID, TARGET
+from jupyter_carbon.notebook.connection import COMM_ID, TARGET
 from jupyter_carbon.notebook.protocol import VERSION, encoded_bytes
 
 LOAD = "%load_ext jupyter_carbon"
@@ -28,11 +28,11 @@ class Page:
         self.run_from = 0
         self._numbers = itertools.count()
 
-    def submit(self, code: str) -> str:
+    def submit(self, code: str, *, by_page: bool = True) -> str:
         message = self.client.session.msg(
             "execute_request",
             {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False},
-            metadata={"cellId": f"c{next(self._numbers)}"},
+            metadata={"cellId": f"c{next(self._numbers)}"} if by_page else {},
         )
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
@@ -55,9 +55,9 @@ class Page:
                 return message
         raise AssertionError(f"not heard within {patience_s:.0f} s")
 
-    def run(self, code: str) -> float:
+    def run(self, code: str, **more: Any) -> float:
         """Run a cell to its end; the seconds it took."""
-        began, request = time.monotonic(), self.submit(code)
+        began, request = time.monotonic(), self.submit(code, **more)
         self.run_from = len(self.heard)
         self.listen(lambda m: is_idle(m, request))
         while self.client.get_shell_msg(timeout=PATIENCE_S)["parent_header"].get("msg_id") != request:
@@ -122,6 +122,20 @@ def page(kernel: Kernel) -> Page:
     page.submit(LOAD)
     page.snapshot(seq=1)
     return page
+
+
+def test_a_kernel_without_a_page_tells_nothing_until_somebody_asks(tmp_path):
+    kernel = Kernel(KERNELS[-1], tmp_path, JUPYTER_CARBON_REGION="FR")
+    page = Page(kernel)
+    try:
+        page.run(LOAD, by_page=False)
+        page.run(SPIN.format(2.2), by_page=False)
+        assert not [m for _, m in page.heard if is_snapshot(m)]
+        assert page.look()["snapshot"]["totals"]["runs"] == 1
+        page.run(SPIN.format(2.2), by_page=False)
+        assert [data(m)["running"]["cell_id"] for _, m in page.heard if is_snapshot(m) and data(m)["running"]]
+    finally:
+        kernel.stop()
 
 
 def test_loading_tells_every_page(page):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from panel_lab import BUSY, LOAD, Lab, Server, serve, watts
+from panel_lab import BUSY, FAILED, LOAD, PATIENCE_S, Lab, Server, serve, watts, within
 from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.timeout(180)
@@ -37,27 +40,63 @@ def _kernel(folder: Path, name: str, language: str, first: str) -> None:
     (folder / "kernel.json").write_text(json.dumps(spec))
 
 
-@pytest.fixture
-def labs(browser: Browser, server: Server) -> Iterator[OpenLab]:
-    """Opens pages; at the end none of them has logged an error or asked another host."""
-    opened: list[Lab] = []
-    contexts = []
+class Pages:
+    """One page that most tests share, as JupyterLab takes seconds to start, and more of them for who asks."""
 
-    def labs(path: str, **options: bool) -> Lab:
-        context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-GB", timezone_id="UTC")
-        contexts.append(context)
+    def __init__(self, browser: Browser, server: Server) -> None:
+        self._browser, self._server = browser, server
+        self._shared: Lab | None = None
+
+    def shared(self) -> Lab:
+        if self._shared is None:
+            self._shared = self.new().open_empty()
+        return self._shared
+
+    def new(self) -> Lab:
+        context = self._browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-GB", timezone_id="UTC")
         page = context.new_page()
-        page.set_default_timeout(20_000)
-        opened.append(Lab(page, server))
-        return opened[-1].open(path, **options)
+        page.set_default_timeout(1000 * PATIENCE_S)
+        return Lab(page, self._server)
+
+    def clear(self, *, trust: bool) -> None:
+        """For the next test; after a failure nobody trusts the page that it was in."""
+        if self._shared is not None and trust:
+            self._shared.close_all()
+        elif self._shared is not None:
+            self._shared.page.context.close()
+            self._shared = None
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Browser, server: Server) -> Iterator[Pages]:
+    pages = Pages(browser, server)
+    yield pages
+    pages.clear(trust=False)
+
+
+@pytest.fixture
+def labs(pages: Pages, server: Server, request: pytest.FixtureRequest) -> Iterator[OpenLab]:
+    """Opens notebooks, in the shared page or in one of their own; no page logs an error or asks another host."""
+    opened: list[Lab] = []
+    own: list[Lab] = []
+
+    def labs(path: str, *, in_own_page: bool = False) -> Lab:
+        if in_own_page:
+            own.append(pages.new().open(path))
+            opened.append(own[-1])
+        else:
+            shared = pages.shared()
+            shared.forget()
+            opened.append(shared.switch(path))
+        return opened[-1]
 
     yield labs
     faults = [fault for lab in opened for fault in lab.faults if not lab.is_of_lab(fault)]
     strangers = [address for lab in opened for address in lab.strangers]
-    for context in contexts:
-        context.close()
-    for kernel in server.api("kernels"):
-        server.api(f"kernels/{kernel['id']}", "DELETE")
+    for lab in own:
+        lab.page.context.close()
+    pages.clear(trust=not request.node.stash.get(FAILED, False))
+    server.forget()
     assert faults == []
     assert strangers == []
 
@@ -102,91 +141,88 @@ def test_loading_the_extension_in_a_cell_is_seen(labs, server):
 def test_a_setting_starts_metering_in_each_python_kernel(labs, server):
     lab = labs(server.notebook("auto.ipynb", "1 + 1"))
     lab.until("Metering is off")
-    lab.page.evaluate(
-        "jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', JSON.stringify({ autoStart: true }))"
-    )
-    try:
-        lab.page.reload()
-        lab.ready()
+    with lab.settings(autoStart=True):
         lab.execute("kernelmenu:restart")
         lab.page.get_by_role("button", name="Confirm Kernel Restart").click()
-        lab.until("No cell has run yet", 30)
-    finally:
-        lab.page.evaluate("jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', '{}')")
+        lab.until("No cell has run yet")
 
 
 # --- live -----------------------------------------------------------------------------------------------------------
 
 
-def test_numbers_move_while_a_cell_blocks(labs, server):
+def test_numbers_move_at_least_every_second_while_a_cell_blocks(labs, server):
     lab = labs(server.notebook("live.ipynb", BUSY.format(seconds=6))).start()
-    lab.page.wait_for_timeout(1000)  # the panel has said that it looks
-    lab.run(0, wait=False)
-    assert lab.until("metering") < 1.5
-    seen = []
-    while lab.indicator == "busy":
-        if (shown := lab.read(".jc-headline")) not in seen[-1:]:
-            seen.append(shown)
-        lab.page.wait_for_timeout(100)
-    assert len(seen) >= 6
-    lab.until("idle", 10)
+    with lab.watched(".jc-headline") as seen:
+        lab.run(0)
+        lab.until("idle")
+    assert len(seen) >= 8  # of twelve samples
+    gaps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(seen[1:])]
+    assert max(gaps) <= 1.0
     assert lab.read(".jc-power") == "–"
 
 
 def test_a_drawn_watt_is_on_screen_within_a_second_and_a_half(labs, server):
     lab = labs(server.notebook("watt.ipynb", BUSY.format(seconds=6))).start()
-    lab.page.wait_for_timeout(1000)
     lab.run(0, wait=False)
     lab.until_text(lambda text: watts(lab.read(".jc-power")) > 0.0)
-    before = watts(lab.read(".jc-power"))
-    server.power.watts = 200.0  # ten times as much: whatever else this machine does, it shows
-    try:
-        took = lab.until_text(lambda text: watts(lab.read(".jc-power")) > 2 * before, 5)
-    finally:
-        server.power.watts = 20.0
-    assert took <= 1.5
+    lab.page.wait_for_timeout(1000)
+    with lab.watched(".jc-power") as seen:
+        before = watts(lab.read(".jc-power"))
+        server.power.watts = 200.0  # ten times as much: whatever else this machine does, it shows
+        at_s = time.time()
+        lab.until("idle")
+    server.power.watts = 20.0
+    assert next(shown_s for shown_s, text in seen if watts(text) > 2 * before) - at_s <= 1.5
 
 
 def test_while_c_code_holds_the_lock_the_sample_grows_old_and_no_joule_is_lost(labs, server):
-    lab = labs(server.notebook("hold.ipynb", "import re", "re.match(r'(a+)+$', 'a' * 26 + 'b')")).start()
-    lab.run(0)
-    lab.page.wait_for_timeout(1000)
-    lab.run(1, wait=False)
-    lab.until("No sample for", 20)
+    hold = "import ctypes; ctypes.PyDLL(None).sleep(7)"  # PyDLL keeps Python's lock: no thread runs meanwhile
+    lab = labs(server.notebook("hold.ipynb", hold)).start()
+    lab.run(0, wait=False)
+    lab.until("No sample for")
     assert "stalled" in lab.text()
-    lab.until("idle", 90)
-    lab.until("CELLS 2")
-    assert watts(lab.read(".jc-energy").replace("Wh", "W")) > 0.0
+    first_s = age_s(lab.text())
+    lab.until_text(lambda text: age_s(text) > first_s, what="the sample grows older")
+    lab.until("idle")
+    lab.until("CELLS 1")
+    counted = re.search(r"machine’s ≈ ([\d.]+) mWh", lab.text())
+    assert float(counted[1]) >= 20.0 * 7.0 / 3.6  # the processor's 140 J, whoever draws them
+
+
+def age_s(text: str) -> int:
+    found = re.search(r"No sample for (\d+) s", text)
+    return int(found[1]) if found else 0
 
 
 def test_it_is_right_after_a_reload_in_mid_cell(labs, server):
-    lab = labs(server.notebook("reload.ipynb", BUSY.format(seconds=1), BUSY.format(seconds=20))).start()
+    book = server.notebook("reload.ipynb", BUSY.format(seconds=1), BUSY.format(seconds=60))
+    lab = labs(book, in_own_page=True).start()
     lab.run(0)
     lab.until("idle")
     lab.run(1, wait=False)
     lab.until("metering")
     lab.page.reload()
     lab.ready()
-    took = lab.until("metering", 8)
-    assert took < 3.0
+    assert lab.until("metering") < 5.0
     assert "busy" in lab.text()
     assert lab.panel.locator(".jc-cells tbody tr").count() == 2  # the running one and the largest
     assert lab.read(".jc-live .jc-code").startswith("until = ")
     lab.execute("kernelmenu:interrupt")
-    lab.until("idle", 30)
     lab.until("interrupted")
+    lab.until("idle")
 
 
 def test_a_second_tab_sees_the_same(labs, server):
-    first = labs(server.notebook("tabs.ipynb", BUSY.format(seconds=12))).start()
-    second = labs("tabs.ipynb")
+    first = labs(server.notebook("tabs.ipynb", BUSY.format(seconds=60))).start()
+    second = labs("tabs.ipynb", in_own_page=True)
     second.until("this session")
     first.run(0, wait=False)
     first.until("metering")
-    second.until("metering", 3)
+    assert second.until("metering") < 5.0
     first.execute("kernelmenu:interrupt")
     for lab in (first, second):
-        lab.until("idle", 30)
+        lab.until("interrupted")
+        lab.until("idle")
     assert first.read(".jc-number") == second.read(".jc-number")
 
 
@@ -198,8 +234,8 @@ def test_after_a_restart_the_old_total_is_kept_and_marked(labs, server):
     total = lab.read(".jc-number")
     lab.execute("kernelmenu:restart")
     lab.page.get_by_role("button", name="Confirm Kernel Restart").click()
-    lab.until("The session before ended at", 30)
-    lab.until("Metering is off", 30)
+    lab.until("The session before ended at")
+    lab.until("Metering is off")
     assert f": {total} " in lab.read(".jc-former")
     lab.panel.get_by_role("button", name="Start metering").click()
     lab.until("No cell has run yet")
@@ -212,7 +248,7 @@ def test_a_kernel_that_dies_leaves_its_total(labs, server):
     lab.run(0)
     lab.until("idle")
     lab.run(1, wait=False)
-    lab.until("The session before ended at", 60)
+    lab.until("The session before ended at")
     lab.page.locator(".jp-Dialog .jp-mod-accept").first.click()
 
 
@@ -222,9 +258,9 @@ def test_a_rename_is_followed(labs, server):
     lab.page.evaluate("jupyterapp.shell.currentWidget.context.rename('after.ipynb')")
     lab.until("after.ipynb")
     assert "CO₂e this session" in lab.text()
-    lab.page.wait_for_timeout(1500)  # the kernel is told once it is quiet
+    lab.until_told(ask="look", notebook="after.ipynb")
     lab.run(0)
-    lab.until_text(lambda text: "after.ipynb" in lab.read(".jc-notebooks"), 20, "after.ipynb in the ledger")
+    lab.until_text(lambda text: "after.ipynb" in lab.read(".jc-notebooks"), what="after.ipynb in the ledger")
 
 
 def test_two_notebooks_on_one_kernel_are_one_session(labs, server):
@@ -235,9 +271,9 @@ def test_two_notebooks_on_one_kernel_are_one_session(labs, server):
     lab.until_text(lambda text: lab.read(".jc-number") != "0")
     total = lab.read(".jc-number")
     kernel = lab.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.model")
-    lab.execute("docmanager:open", {"path": "two.ipynb", "kernel": {"id": kernel["id"]}}, wait=True)
+    lab.focus("two.ipynb", kernel={"id": kernel["id"]})
     lab.until("two.ipynb")
-    lab.page.wait_for_timeout(1000)
+    lab.until_told(ask="look", notebook="two.ipynb")
     assert lab.read(".jc-number") == total
     lab.panel.get_by_role("button", name="until = time.perf_counter() + 1").click()
     lab.until("one.ipynb")  # the row leads to its cell, in the other notebook
@@ -249,7 +285,7 @@ def test_a_text_file_in_focus_keeps_the_last_notebook(labs, server):
     lab.run(0)
     lab.until("idle")
     before = lab.read(".jc-headline")
-    lab.execute("docmanager:open", {"path": "notes.txt"}, wait=True)
+    lab.focus("notes.txt")
     lab.page.wait_for_selector(".jp-FileEditor")
     assert lab.read(".jc-notebook") == "text.ipynb"
     assert lab.read(".jc-headline") == before
@@ -260,15 +296,14 @@ def test_another_notebook_has_its_own_numbers(labs, server):
     lab = labs(server.notebook("mine.ipynb", BUSY.format(seconds=1))).start()
     lab.run(0)
     lab.until("idle")
-    lab.execute("docmanager:open", {"path": "other.ipynb"}, wait=True)
+    lab.focus("other.ipynb")
     lab.until("other.ipynb")
     lab.until("Metering is off")
     assert not lab.panel.locator(".jc-hero").is_visible()
 
 
 def test_the_busy_indicator_is_never_made_wrong(labs, server):
-    lab = labs(server.notebook("busy.ipynb", BUSY.format(seconds=5))).start()
-    lab.page.wait_for_timeout(1200)
+    lab = labs(server.notebook("busy.ipynb", BUSY.format(seconds=8))).start()
     lab.run(0, wait=False)
     lab.until("metering")
     lab.panel.get_by_role("button", name="30 d").click()
@@ -279,17 +314,17 @@ def test_the_busy_indicator_is_never_made_wrong(labs, server):
         seen.add(lab.indicator)
         lab.page.wait_for_timeout(100)
     assert seen == {"busy"}
-    lab.until("idle", 15)
-    lab.page.wait_for_function("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'")
-    lab.until_text(lambda text: "After the running cell." not in text, 10)
-    assert lab.indicator == "idle"
+    lab.until("idle")
+    lab.wait_idle()
+    lab.until_text(lambda text: "After the running cell." not in text)
+    within(lambda: lab.indicator == "idle", lab.page, "the indicator is idle")
 
 
 def test_many_cells_in_a_row_are_all_there(labs, server):
     lab = labs(server.notebook("many.ipynb", *[f"x = {n}" for n in range(30)])).start()
     lab.execute("notebook:run-all-cells", wait=True)
-    lab.until_text(lambda text: "CELLS 30" in text, 20, "CELLS 30")
-    lab.until("Show 22 more", 10)
+    lab.until_text(lambda text: "CELLS 30" in text, what="CELLS 30")
+    lab.until("Show 22 more")
     lab.panel.get_by_role("button", name="Show 22 more").click()
     assert lab.panel.locator(".jc-cells tbody tr").count() == 30
 
@@ -305,7 +340,7 @@ def test_a_quiet_line_under_each_metered_cell(labs, server):
     assert badge.inner_text().endswith("g CO₂e · modelled")
     assert "of CO2 equivalent, modelled" in (badge.get_attribute("aria-label") or "")
     lab.run(1)
-    lab.page.wait_for_timeout(1500)
+    lab.until("CELLS 2")
     assert badge.count() == 1  # the second cell is below the threshold
     lab.page.locator(".jp-Cell .cm-content").first.click()
     lab.page.keyboard.type("# edited\n")
@@ -314,7 +349,7 @@ def test_a_quiet_line_under_each_metered_cell(labs, server):
 
 
 def test_a_line_survives_a_reload_and_is_not_in_the_file(labs, server):
-    lab = labs(server.notebook("again.ipynb", BUSY.format(seconds=1))).start()
+    lab = labs(server.notebook("again.ipynb", BUSY.format(seconds=1)), in_own_page=True).start()
     lab.run(0)
     lab.page.locator(".jc-badge").wait_for()
     lab.execute("docmanager:save", wait=True)
@@ -327,12 +362,8 @@ def test_a_line_survives_a_reload_and_is_not_in_the_file(labs, server):
 def test_saved_lines_have_two_digits_and_no_time(labs, server):
     lab = labs(server.notebook("saved.ipynb", BUSY.format(seconds=1)))
     lab.until("Metering is off")
-    lab.page.evaluate(
-        "jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', JSON.stringify({ badge: 'saved' }))"
-    )
-    try:
-        lab.page.reload()
-        lab.ready().start()
+    with lab.settings(badge="saved"):
+        lab.start()
         lab.run(0)
         lab.page.locator(".jc-badge").wait_for()
         lab.execute("docmanager:save", wait=True)
@@ -340,8 +371,6 @@ def test_saved_lines_have_two_digits_and_no_time(labs, server):
         assert set(kept) == {"v", "energy_wh", "gco2e", "quality", "region", "source_sha1"}
         assert kept["region"] == "DE"
         assert len(f"{kept['gco2e']:.10f}".strip("0.")) <= 2
-    finally:
-        lab.page.evaluate("jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', '{}')")
 
 
 def test_a_line_in_the_metadata_of_an_untrusted_notebook_is_text(labs, server):
@@ -365,13 +394,19 @@ def test_a_line_in_the_metadata_of_an_untrusted_notebook_is_text(labs, server):
     assert lab.page.locator(".jc-badge img, .jc-badge script").count() == 0
 
 
-def test_a_label_with_markup_is_text(labs, server):
-    lab = labs(
-        server.notebook("label.ipynb", "%%carbon <img src=x onerror=alert(1)> \"'&\n" + BUSY.format(seconds=1))
-    ).start()
+HOSTILE = "<img src=x onerror=alert(1)> \"'&"
+
+
+def test_labels_and_paths_with_markup_are_text(labs, server):
+    cells = (f"%%carbon {HOSTILE}\n{BUSY.format(seconds=1)}", f"%%carbon {HOSTILE * 350}\n1")
+    lab = labs(server.notebook(f"{HOSTILE}.ipynb", *cells)).start()
     lab.run(0)
-    lab.until("<img src=x onerror=alert(1)>")
-    assert lab.panel.locator(".jc-cells img").count() == 0
+    lab.run(1)
+    lab.until("CELLS 2")
+    assert lab.read(".jc-notebook") == f"{HOSTILE}.ipynb"
+    assert lab.panel.get_by_role("button", name=HOSTILE, exact=True).count() == 1
+    lab.until_text(lambda text: HOSTILE in lab.read(".jc-notebooks"), what="the notebook in the ledger")
+    assert lab.page.locator("#jupyter-carbon-panel img, .jc-badge img, .jc-status img").count() == 0
 
 
 def test_a_message_of_another_version_is_ignored_with_one_note(labs, server):
@@ -397,16 +432,16 @@ def test_the_status_bar_tells_the_session_and_opens_the_panel(labs, server):
     assert not lab.panel.is_visible()
     item.click()
     lab.panel.wait_for(state="visible")
-    lab.until("idle", 10)
+    lab.until("idle")
 
 
 def test_a_hidden_panel_is_right_when_it_is_shown_again(labs, server):
     lab = labs(server.notebook("hidden.ipynb", BUSY.format(seconds=1))).start()
     lab.execute("application:toggle-right-area", wait=True)
     lab.run(0)
-    lab.page.wait_for_timeout(1500)
+    lab.page.locator(".jp-Cell .jc-badge").wait_for()
     lab.execute("jupyter-carbon:open", wait=True)
-    lab.until_text(lambda text: "busy" in text and lab.read(".jc-busy") != "0 s", 3)
+    assert lab.until_text(lambda text: "CELLS 1" in text and lab.read(".jc-busy") != "0 s") < 1.0
 
 
 def test_the_commands_are_there_and_know_when_they_may(labs, server):
@@ -434,16 +469,9 @@ def test_the_settings_have_a_page(labs, server):
 
 def test_a_budget_is_held_against_the_month(labs, server):
     lab = labs(server.notebook("budget.ipynb", BUSY.format(seconds=1))).start()
-    lab.page.evaluate(
-        "jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', JSON.stringify({ budget: 1e-6 }))"
-    )
-    try:
-        lab.page.reload()
-        lab.ready()
+    with lab.settings(budget=1e-6):
         lab.run(0)
         lab.until("Over the budget:")
-    finally:
-        lab.page.evaluate("jupyterapp.serviceManager.settings.save('jupyter-carbon:plugin', '{}')")
 
 
 def test_the_widget_shows_the_same_view_under_a_cell(labs, server):
@@ -461,7 +489,7 @@ def test_the_widget_shows_the_same_view_under_a_cell(labs, server):
         seen.add(widget.locator(".jc-headline").inner_text())
         lab.page.wait_for_timeout(100)
     assert len(seen) >= 3
-    lab.until("idle", 10)
+    lab.until("idle")
     widget.get_by_text("idle", exact=True).wait_for()
     assert widget.locator(".jc-number").inner_text().replace("\xa0", " ") == lab.read(".jc-number")
 
@@ -474,40 +502,32 @@ def test_axe_finds_nothing_in_the_panel_and_under_the_cells(labs, server, axe, p
     lab.run(0)
     lab.page.locator(".jc-badge").wait_for()
     lab.until("CELLS 1")
-    lab.page.screenshot(path=pictures.folder / f"lab-{theme.split()[-1].lower()}.png")
+    lab.page.screenshot(path=pictures / f"lab-{theme.split()[-1].lower()}.png")
     assert axe(lab.page, within="#jupyter-carbon-panel", without=[]) == []
     assert axe(lab.page, within=".jc-badge", without=[]) == []
 
 
 # --- other houses ---------------------------------------------------------------------------------------------------
 
-OLDEST = Path(__file__).parents[2] / ".venvs/lab-4.2/bin/python"  # `make test` fills it
+OLDEST = str(Path(__file__).parents[2] / ".venvs/lab-4.2/bin/python")  # `make test` fills it
 
 
-@pytest.mark.skipif(not OLDEST.is_file(), reason="the environment with JupyterLab 4.2 is made by `make test`")
-def test_the_same_bundle_runs_in_jupyterlab_4_2(browser, tmp_path):
-    with serve(tmp_path / "old", python=str(OLDEST)) as server, browser.new_context(locale="en-GB") as context:
-        assert server.api("")["version"]
-        lab = Lab(context.new_page(), server).open(server.notebook("old.ipynb", BUSY.format(seconds=3))).start()
-        assert lab.page.evaluate("jupyterapp.version").startswith("4.2.")
-        lab.page.wait_for_timeout(1000)
-        lab.run(0, wait=False)
-        assert lab.until("metering") < 1.5
-        lab.until("idle", 15)
+@pytest.mark.parametrize(
+    ("app", "python", "version"),
+    [("lab", OLDEST, "4.2."), ("notebook", OLDEST, "7.2."), ("notebook", sys.executable, "7.")],
+)
+def test_the_same_bundle_runs_in(browser, tmp_path, app, python, version):
+    if not Path(python).is_file():
+        pytest.skip("the environment with JupyterLab 4.2 is made by `make test`")
+    with serve(tmp_path / app, app, python) as server, browser.new_context(locale="en-GB") as context:
+        lab = Lab(context.new_page(), server)
+        lab.open(server.notebook("a.ipynb", BUSY.format(seconds=5)), at="lab/tree" if app == "lab" else "notebooks")
+        assert lab.page.evaluate("jupyterapp.version").startswith(version)
+        lab.start()
+        with lab.watched(".jc-headline") as seen:
+            lab.run(0)
+            lab.until("idle")
+        assert len(seen) >= 5
         lab.page.locator(".jc-badge").wait_for()
-        assert [fault for fault in lab.faults if not lab.is_of_lab(fault)] == []
-
-
-def test_the_same_bundle_runs_in_notebook_7(browser, tmp_path):
-    with serve(tmp_path / "notebook", "notebook") as server, browser.new_context(locale="en-GB") as context:
-        page = context.new_page()
-        lab = Lab(page, server)
-        page.goto(server.url(f"notebooks/{server.notebook('seven.ipynb', BUSY.format(seconds=3))}", reset=False))
-        lab.ready().start()
-        page.wait_for_timeout(1000)
-        lab.run(0, wait=False)
-        assert lab.until("metering") < 1.5
-        lab.until("idle", 15)
-        page.locator(".jc-badge").wait_for()
         assert [fault for fault in lab.faults if not lab.is_of_lab(fault)] == []
         assert lab.strangers == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_carbon.footprint import footprint, record
+from jupyter_carbon.footprint import facility_j, footprint, record, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.model import (
     ONE,
@@ -17,13 +18,14 @@ from jupyter_carbon.model import (
     CellRun,
     Context,
     Domain,
+    IntensityStatus,
     Interval,
     Status,
     WallModel,
     Window,
 )
 from jupyter_carbon.notebook.live import Live, Now
-from jupyter_carbon.notebook.protocol import EquivalentItem, clip, digits, encoded_bytes
+from jupyter_carbon.notebook.protocol import clip, digits, encoded_bytes
 
 CPU = Domain("cpu", "package-0", "rapl", "measured", 0.0)
 RAM = Domain("ram", "ram-0", "ram-model", "modelled", 0.0)
@@ -63,7 +65,7 @@ def run_of(
 
 
 def now(**more: Any) -> Now:
-    return Now(**{"at": 1100.0, "period_s": 1.0, "metering": True, "context": HERE} | more)
+    return Now(**{"at": 1100.0, "period_s": 1.0, "metering": True, "context": HERE, "intensity": FRANCE} | more)
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_idle_time_is_in_no_cell(live):
 
 def drew(live: Live, at: float, seconds: float, joules: float, where: Context = HERE) -> None:
     shares, _ = attribute(Window(seconds, {CPU: joules}, seconds, seconds), where)
-    live.drew(at, seconds, shares, footprint(shares, seconds, where))
+    live.drew(at, seconds, shares, facility_j(shares, seconds, where))
 
 
 def test_the_curve_holds_joules_over_seconds(live):
@@ -211,10 +213,86 @@ def test_what_is_unknown_is_null_and_never_zero(live):
     assert totals["water_l"] is None
 
 
+def test_comparisons_follow_a_running_cell_in_steps_of_seconds(live):
+    def like(gco2e, energy_kwh):
+        return [{"value": gco2e, "unit": "g", "name": "a", "source": "b", "year": 2026}] if gco2e else []
+
+    def told(**more):
+        return [item["value"] for item in live.snapshot(now(equivalents=like, **more))["equivalents"]]
+
+    assert told() == []
+    assert told(at=1100.0, running=run_of(0.001)) == [pytest.approx(0.05)]
+    assert told(at=1104.9, running=run_of(0.002)) == [pytest.approx(0.05)]
+    assert told(at=1105.0, running=run_of(0.002)) == [pytest.approx(0.1)]
+    live.ended(run_of(0.003))
+    assert told(at=1105.1) == [pytest.approx(0.15)]  # at the end at once
+
+
 def test_the_newest_doubts_are_told(live):
     for number in range(20):
         live.ended(run_of(0.001, flags=(f"gap:gpu{number}",)))
     assert live.snapshot(now())["flags"] == [f"gap:gpu{number}" for number in range(14, 20)]
+
+
+# --- a grid with a clock ------------------------------------------------------------------------------------------
+
+
+def hour(grams: float, status: IntensityStatus) -> CarbonIntensity:
+    times = "2026-11-21T10:00:00Z", "2026-11-21T10:30:00Z"
+    return replace(FRANCE, gco2e_per_kwh=EXACT(grams), status=status, year=None, start=times[0], end=times[1])
+
+
+def test_the_intensity_is_that_of_now_and_the_year_stands_beside(live):
+    told = live.snapshot(now(intensity=hour(30.0, "forecast")))["intensity"]
+    assert (told["gco2e_per_kwh"]["likely"], told["yearly_gco2e_per_kwh"]) == (30.0, 50.0)
+    assert (told["status"], told["start"], told["end"]) == ("forecast", 1795255200.0, 1795257000.0)
+    assert live.snapshot(now())["intensity"]["start"] is None
+
+
+def test_a_sum_is_exact_only_where_each_run_is_by_a_measured_slot(live):
+    measured = settled(run_of(0.001), hour(40.0, "actual"))
+    live.ended(measured)
+    assert live.snapshot(now())["totals"]["exact"] is True
+    assert live.snapshot(now(running=run_of(0.001)))["totals"]["exact"] is False
+    live.ended(run_of(0.001))
+    assert live.snapshot(now())["totals"]["exact"] is False
+
+
+def test_a_run_that_is_told_anew_changes_the_sum_its_row_and_nothing_twice(live):
+    before = run_of(0.002)  # 100 mg at 50 g/kWh
+    live.ended(run_of(0.001))
+    live.ended(before)  # the same code again: a repeat
+    live.settled(before, settled(before, hour(20.0, "actual")))
+    totals = live.snapshot(now())["totals"]
+    assert totals["operational_gco2e"]["likely"] == pytest.approx(0.05 + 0.04)
+    assert totals["facility_energy_kwh"]["likely"] == pytest.approx(0.003)
+    assert (totals["repeat_gco2e"], totals["settled_runs"]) == (pytest.approx(0.04), 1)
+    (row,) = live.cells_since(2)  # told again though no run is new
+    assert row["operational_gco2e"]["likely"] == pytest.approx(0.09)
+    assert (row["repeat_gco2e"], row["last"]["operational_gco2e"]) == (pytest.approx(0.04), pytest.approx(0.04))
+
+
+def test_an_older_run_that_is_told_anew_leaves_the_last_one_as_it_is(live):
+    first, second = (replace(run_of(0.001), run=replace(run_of(0.001).run, id=name)) for name in ("r1", "r2"))
+    live.ended(first)
+    live.ended(second)
+    live.settled(first, settled(first, hour(20.0, "actual")))
+    (row,) = live.cells_since(0)
+    assert row["operational_gco2e"]["likely"] == pytest.approx(0.07)
+    assert row["last"]["operational_gco2e"] == pytest.approx(0.05)
+    assert live.snapshot(now())["totals"]["exact"] is False
+
+
+def test_two_kinds_of_intensity_have_no_sum_in_the_total_and_none_in_a_row(live):
+    direct = replace(FRANCE, basis="direct")
+    live.ended(run_of(0.001))
+    assert live.snapshot(now())["totals"]["mixed"] is False
+    live.ended(replace(run_of(0.002), intensity=direct))
+    assert live.snapshot(now())["totals"]["mixed"] is True
+    assert [(row["key"], row["cell_id"], row["runs"]) for row in live.cells_since(0)] == [
+        ("c1", "c1", 1),
+        ("c1 direct average", "c1", 1),
+    ]
 
 
 NASTY = st.text(st.characters(codec="utf-8"), max_size=200) | st.sampled_from(
@@ -237,7 +315,7 @@ def test_a_snapshot_stays_under_four_kilobytes_whatever_is_in_it(name, watts, gp
     )
     for number, watt in enumerate(watts):
         shares, _ = attribute(Window(1.0, dict.fromkeys(where.domains, watt), 1.0, 1.0), where)
-        live.drew(1_790_000_000.0 + number, 1.0, shares, footprint(shares, 1.0, where))
+        live.drew(1_790_000_000.0 + number, 1.0, shares, facility_j(shares, 1.0, where))
     for number in range(40):
         live.ended(
             run_of(watts[number] / 7, cell_id=f"{number}{name}", label=name, flags=(f"{number}{name}",)), client=name
@@ -248,12 +326,13 @@ def test_a_snapshot_stays_under_four_kilobytes_whatever_is_in_it(name, watts, gp
             period_s=0.5,
             metering=True,
             context=where,
+            intensity=where.intensity,
             notebook=name,
             running=run_of(1 / 3, label=name, cell_id=name),
             client="c" * 36,
             reasons={"cpu": name, "ram": name, "gpu": name},
             equivalents=lambda gco2e, energy_kwh: (
-                [EquivalentItem(value=digits(gco2e, 3), unit="min", name=name, source=name, year=2026)] * 4
+                [{"value": digits(gco2e, 3), "unit": "min", "name": name, "source": name, "year": 2026}] * 4
             ),
         )
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_carbon.notebook import channel, protocol
+from jupyter_carbon.notebook import connection, protocol
 
 CASES = json.loads((Path(__file__).parents[1] / "units_cases.json").read_text(encoding="utf-8"))
 UNITS = {"energy": "kWh", "joules": "J", "mass": "g", "power": "W", "volume": "l"}
@@ -148,6 +148,6 @@ def test_metadata_from_anywhere_is_checked(call, kept):
 
 
 def test_both_sides_speak_of_the_same(call):
-    assert call("() => [jc.COMM_ID, jc.TARGET]") == [channel.COMM_ID, channel.TARGET]
+    assert call("() => [jc.COMM_ID, jc.TARGET]") == [connection.COMM_ID, connection.TARGET]
     assert call("v => jc.otherVersion({ v: v[0] })", protocol.VERSION) is None
     assert call("v => jc.otherVersion({ v: v[0] })", protocol.VERSION + 1) == protocol.VERSION + 1

@@ -11,8 +11,8 @@ from jupyter_carbon.model import Interval
 from jupyter_carbon.notebook.past import MONTHS, edges, history_answer, month_start, seconds
 
 NOON = datetime(2026, 3, 1, 12, 30, tzinfo=timezone.utc).timestamp()
-KIND = ("lifecycle", "average", "yearly")
-OTHER = ("direct", "average", "yearly")
+KIND = ("lifecycle", "average")
+OTHER = ("direct", "average")
 
 
 def begins(period: str, offset_s: int = 0) -> list[str]:
@@ -99,7 +99,6 @@ def test_runs_by_another_kind_of_intensity_stand_beside():
         {
             "basis": "direct",
             "method": "average",
-            "status": "yearly",
             "runs": 2,
             "facility_energy_kwh": 0.03,
             "operational_gco2e": 3.0,

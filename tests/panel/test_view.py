@@ -54,6 +54,7 @@ SAYS = {
     "other-version": "another version of the protocol (2)",
     "fresh": "No cell has run yet",
     "metering": "metering",
+    "beside": "+2",
     "idle": "idle",
     "paused": "paused",
     "reloaded": "2 more cells are listed when the running cell has ended.",
@@ -69,6 +70,17 @@ SAYS = {
     "within-budget": "41% of 100 g this month",
     "adrift": "<b>bold</b>",
     "method": "SUBSYSTEM",
+    "mixed": "Not summed: these cells have intensities of different kinds",
+    "day-worth": "Cleanest hour: tomorrow 04:00 – 05:00",
+    "day-not-worth": "Not worth waiting: the cleanest hour would be tomorrow 04:00 – 05:00",
+    "day-now": "Start now: no later hour is cleaner.",
+    "day-short": "Less than an hour ahead is known.",
+    "day-usual": "an average day of this month, no forecast",
+    "day-marginal": "One more kWh now changes ≈ 400 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime)",
+    "day-unknown": "Nothing tells one coming hour in Germany from another.",
+    "day-guessed": "The place is a guess.",
+    "day-old": "as of 14:13",
+    "day-silent": "The kernel did not answer.",
 }
 
 
@@ -115,6 +127,8 @@ def test_nothing_is_cut_off_or_overlaps_its_frame_in_any_state(gallery, width):
 @pytest.mark.parametrize("state", ["metering", "modelled", "idle", "near-budget"])
 def test_a_number_and_its_unit_stay_on_one_line(show, state, width):
     page = show(STATES[state], width=width)
+    unit, number = (page.locator(selector).bounding_box() for selector in (".jc-unit", ".jc-number"))
+    assert number["y"] < unit["y"] < number["y"] + number["height"]
     for selector in (".jc-number", ".jc-fact dd", ".jc-watts", "td.jc-kwh:visible", "td.jc-co2:visible", ".jc-total"):
         heights = page.locator(selector).evaluate_all(
             "all => all.map(e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight))"
@@ -132,10 +146,9 @@ def test_a_picture_of_one_state_is_the_same_twice(show):
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pictures_of_every_state_can_be_looked_at(gallery, pictures, theme, width):
-    """They land in the folder that PANEL_PICTURES names; without it one is taken, so that taking them works."""
     page = gallery(theme, width)
-    for state in sorted(STATES) if pictures.keep else ["metering"]:
-        picture = pictures.folder / f"{state}-{theme}-{width}.png"
+    for state in sorted(STATES):
+        picture = pictures / f"{state}-{theme}-{width}.png"
         page.locator(f"#{state}").screenshot(path=picture, animations="disabled", caret="hide")
         assert picture.stat().st_size > 1000
 
@@ -146,7 +159,7 @@ def test_pictures_of_every_state_can_be_looked_at(gallery, pictures, theme, widt
 def test_the_number_its_range_and_three_facts(show):
     page = show(LIVE)
     assert words(page, ".jc-number") == "≈ 4.7"
-    assert words(page, ".jc-unit") == "g CO₂e this session"
+    assert words(page, ".jc-hero").split() == ["≈", "4.7", "g", "CO₂e", "this", "session"]
     assert words(page, ".jc-range") == "4.0 – 5.6 g, 5 to 95 %"
     assert words(page, ".jc-energy") == "12.1 Wh"
     assert words(page, ".jc-power") == "≈ 200 W"
@@ -164,9 +177,11 @@ def test_the_range_is_drawn_to_scale_from_zero(show):
 
 
 def test_grams_are_exact_only_where_the_intensity_is_that_of_these_minutes(show):
-    live_grid = {**snapshot()["intensity"], "status": "actual"}
-    page = show([focus(), feed(snapshot(intensity=live_grid))])
+    page = show([focus(), feed(snapshot(totals=totals(exact=True)))])
     assert words(page, ".jc-number") == "4.66"
+    measured_now = {**snapshot()["intensity"], "status": "actual"}  # of this moment, not of all the runs
+    page = show([focus(), feed(snapshot(intensity=measured_now))])
+    assert words(page, ".jc-number") == "≈ 4.7"
 
 
 def test_power_is_a_dash_while_nothing_runs(show):
@@ -295,6 +310,11 @@ def test_cells_are_ranked_by_energy_with_the_running_one_on_top(show):
     assert words(page, ".jc-live .jc-elapsed") == "00:41"
 
 
+def test_cells_that_run_side_by_side_are_counted_in_words(show):
+    page = show(STATES["beside"])
+    assert page.locator(".jc-live .jc-runs").get_attribute("aria-label") == "and 2 more cells beside it"
+
+
 def test_cells_can_be_ranked_by_runs_and_by_time(show):
     page = show(STATES["idle"])
     page.get_by_role("button", name="runs", exact=True).click()
@@ -392,6 +412,14 @@ def test_the_answer_to_another_period_than_the_chosen_one_is_dropped(show):
     assert "200 runs" in text(page)
 
 
+def test_an_answer_that_is_there_is_shown_at_once(show):
+    week, month = told(), [{"type": "period", "period": "30d"}, told(period="30d", runs=99)]
+    page = show([*LIVE, week, *month, {"type": "period", "period": "7d"}, {"type": "history-asked", "asked": "now"}])
+    assert "63 runs" in words(page, ".jc-undertotal")
+    assert page.locator(".jc-answer[data-stale]").count() == 0
+    assert page.locator(".jc-section-history .jc-note").is_hidden()
+
+
 def test_without_a_kernel_the_last_totals_have_a_date(show):
     page = show(STATES["no-notebook"])
     assert "As of 21 Sept 2026, 14:13" in text(page) or "As of Sep 21, 2026, 14:13" in text(page)
@@ -402,14 +430,13 @@ def test_runs_by_another_kind_of_intensity_are_named_and_not_added(show):
         {
             "basis": "direct",
             "method": "average",
-            "status": "yearly",
             "runs": 12,
             "facility_energy_kwh": 0.01,
             "operational_gco2e": 3.0,
         }
     ]
     page = show([*LIVE, told(others=others)])
-    assert "12 runs more by another intensity (average, direct, yearly): ≈ 3.0 g, not added" in text(page)
+    assert "12 runs more by another intensity (average, direct): ≈ 3.0 g, not added" in text(page)
 
 
 # --- what it stands on, what it is like ---------------------------------------------------------------------------
@@ -417,7 +444,7 @@ def test_runs_by_another_kind_of_intensity_are_named_and_not_added(show):
 
 def test_the_intensity_has_its_place_basis_and_year(show):
     page = show(LIVE)
-    assert words(page, ".jc-intensity dd").split("\n") == ["385 g/kWh · Germany", "average, life cycle · 2025"]
+    assert words(page, ".jc-intensity dd").split("\n") == ["385 g/kWh · Germany", "average, life cycle · mean of 2025"]
 
 
 def test_a_guessed_place_is_told(show):
@@ -490,11 +517,24 @@ def test_the_end_of_a_cell_is_spoken_and_a_tick_is_not(show):
     assert words(page, ".jc-spoken") == said
 
 
+def test_the_dot_beats_with_each_sample(show):
+    page = show(LIVE)
+    beats = []
+    for seq in (43, 44, 45):
+        page.evaluate("event => store.dispatch(event)", feed(snapshot(seq=seq)))
+        beats.append(page.locator(".jc-pill").evaluate("e => getComputedStyle(e, '::before').opacity"))
+    assert beats == ["0.35", "1", "0.35"]
+
+
 def test_motion_obeys_the_user(show):
-    still = show(LIVE, reduced_motion="reduce")
-    assert still.locator(".jc-pill").evaluate("e => getComputedStyle(e, '::before').animationName") == "none"
-    moving = show(LIVE)
-    assert moving.locator(".jc-pill").evaluate("e => getComputedStyle(e, '::before').animationName") == "jc-pulse"
+    page = show(LIVE, reduced_motion="reduce")
+    page.evaluate("event => store.dispatch(event)", feed(snapshot(seq=43)))
+    assert page.locator(".jc-pill").evaluate("e => getComputedStyle(e, '::before').opacity") == "1"
+
+
+def test_nothing_moves_between_two_samples(show):
+    running = "document.getAnimations().filter(animation => animation.playState === 'running').length"
+    assert show(LIVE).evaluate(running) == 0
 
 
 def test_the_switch_pauses_and_resumes(show):

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from records import FRANCE, RUN, a_record
 
-from jupyter_carbon.footprint import NOTHING
+from jupyter_carbon.footprint import NOTHING, settled
+from jupyter_carbon.model import Interval
 from jupyter_carbon.report.session_text import SHOWN, SessionText
 
 
@@ -61,6 +62,42 @@ def test_a_cell_told_with_another_place_is_named():
     told = text_of(a_record(), a_record(intensity=sweden)).lines()
     assert told[0].startswith("This session: ≈ 27 Wh · ≈ 2.7 g")
     assert told[3] == "some cells were told with another: 100 g/kWh · Sweden · average, life cycle · 2025"
+
+
+def half_hour(grams, status, start, end, *, share=1.0):
+    used = replace(
+        FRANCE, gco2e_per_kwh=Interval.exact(grams), status=status, year=None,
+        start=f"2026-11-21T{start}:00Z", end=f"2026-11-21T{end}:00Z",
+    )  # fmt: skip
+    return settled(a_record(cpu_j=36000.0 * share), used)
+
+
+def test_many_half_hours_of_one_place_are_one_mean_weighed_by_energy_and_its_year_beside():
+    told = text_of(
+        half_hour(40.0, "actual", "10:00", "10:30"),
+        half_hour(40.0, "actual", "10:30", "11:00"),
+        half_hour(70.0, "forecast", "11:00", "11:30"),
+    ).lines()
+    # 3 x 13.3 Wh, at 40, 40 and 70 g/kWh; at 100 g/kWh of the year
+    assert told[0].startswith("This session: ≈ 40 Wh · ≈ 2.0 g CO₂e")
+    assert told[2] == "50 g/kWh · France · average, life cycle · forecast, 10:00 – 11:30 UTC"
+    assert told[3] == "by the yearly figure ≈ 4.0 g CO₂e"
+
+
+def test_a_session_over_midnight_has_its_dates():
+    late = half_hour(40.0, "actual", "23:30", "23:59")
+    late = replace(late, intensity=replace(late.intensity, end="2026-11-22T00:00:00Z"))
+    assert text_of(late).lines()[2].endswith("actual, 2026-11-21 23:30 – 2026-11-22 00:00 UTC")
+
+
+def test_a_forecast_beside_a_year_is_still_one_sum():
+    told = text_of(a_record(), half_hour(40.0, "forecast", "10:00", "10:30")).lines()
+    assert "≈ 1.9 g CO₂e" in told[0]
+    assert told[2] == "40 g/kWh · France · average, life cycle · forecast, 10:00 – 10:30 UTC"
+    assert told[3:5] == [
+        "some cells were told with another: 100 g/kWh · France · average, life cycle · 2025",
+        "by the yearly figure ≈ 2.7 g CO₂e",
+    ]
 
 
 def test_grams_of_different_kinds_are_not_added_up():

@@ -8,17 +8,8 @@ import pytest
 from records import CPU, FRANCE, a_record
 
 from jupyter_carbon.model import Domain, Interval
-from jupyter_carbon.report.summary import (
-    FLAGS,
-    beside,
-    details,
-    flag_text,
-    knowledge,
-    line,
-    of_machine,
-    place,
-    quality_of,
-)
+from jupyter_carbon.report.known import knowledge, place, quality_of
+from jupyter_carbon.report.summary import FLAGS, beside, details, flag_text, line, of_machine
 
 CARD = Domain("gpu", "gpu0", "nvml-energy", "measured", 0.001, 0.1)
 ASSUMED = Domain("cpu", "package-0", "cpu-model", "assumed", 0.0)

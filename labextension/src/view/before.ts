@@ -4,6 +4,7 @@ import type { Ahead, AheadForm } from './ahead';
 import { questionOf } from './ahead';
 import type { Block, Context } from './block';
 import { h, say, set, show } from './dom';
+import { courseWord } from './facts';
 import { fold } from './fold';
 import type { EstimateAnswer } from './protocol';
 import type { State } from './store';
@@ -115,6 +116,7 @@ export function beforeYouRun(context: Context): Block {
       t.__('%1, %2 in %3', answer.what, f.duration(answer.minutes * 60), answer.name),
       answer.basis,
       t.__('the range hangs most on: %1', answer.dominant),
+      ...(later === null ? [] : [t.__('the later start by: %1', courseWord(context, later.status))]),
       ...(answer.embodied_gco2e === null ? [] : [t.__('making of the hardware %1 more', grams(answer.embodied_gco2e))]),
       ...(answer.water_l === null ? [] : [t.__('water %1', whole(f.quantity(answer.water_l, 'l', 'assumed')))])
     ];

@@ -14,6 +14,7 @@ export type Action =
   | { readonly type: 'go'; readonly cell_id: string }
   | { readonly type: 'history'; readonly period: Period }
   | { readonly type: 'ahead'; readonly question: AskEstimate }
+  | { readonly type: 'outlook' }
   | { readonly type: 'settings' };
 
 export interface Context {

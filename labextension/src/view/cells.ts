@@ -114,7 +114,7 @@ export function cells(context: Context): Block {
     if (running !== null) {
       say(elapsed, f.clock(running.duration_s));
       say(energyNow, f.quantity(running.facility_energy_kwh, 'kWh', running.quality));
-      say(gramsNow, f.gramsText(running.operational_gco2e, running.quality, snapshot.intensity.status === 'actual'));
+      say(gramsNow, f.gramsText(running.operational_gco2e, running.quality, snapshot.totals.exact));
     }
   };
 
@@ -126,7 +126,7 @@ export function cells(context: Context): Block {
     const rows = rowsOf(kernel, state.sorting);
     const shown = rows.slice(0, state.shown_cells);
     const largest = rows.reduce((max, row) => Math.max(max, row.energy_kwh), 0);
-    const exact = snapshot.intensity.status === 'actual';
+    const { exact } = snapshot.totals;
     const focused = document.activeElement instanceof HTMLElement && body.contains(document.activeElement) ? document.activeElement.closest('tr')?.dataset.key : undefined;
     const { running } = snapshot;
     body.replaceChildren(
@@ -225,7 +225,8 @@ function line(context: Context, row: Row, largest: number, exact: boolean): HTML
 }
 
 function others({ t }: Context, count: number): HTMLElement | null {
-  return count === 0 ? null : h('span', { class: 'jc-runs', title: t._n('and one more cell beside it', 'and %1 more cells beside it', count) }, `+${count}`);
+  const words = t._n('and one more cell beside it', 'and %1 more cells beside it', count);
+  return count === 0 ? null : h('span', { class: 'jc-runs', role: 'img', 'aria-label': words, title: words }, `+${count}`);
 }
 
 function statusWord({ t }: Context, status: Cell['last']['status']): string {

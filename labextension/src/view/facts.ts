@@ -2,7 +2,8 @@
 
 import type { Block, Context } from './block';
 import { button, h, icon, say, show } from './dom';
-import type { Equivalent, Intensity, Snapshot } from './protocol';
+import { gridNow } from './outlook';
+import type { Equivalent, Grid, Intensity, Snapshot } from './protocol';
 import { screen } from './screen';
 import type { State } from './store';
 import { equivalentOf, kernelOf } from './store';
@@ -11,24 +12,47 @@ const ROAD = ['M4 12.500a1.600 1.600 0 1 0 0-.010M5.600 12.500h4.900a2.500 2.500
 const BULB = ['M5.800 10.800C4.500 9.900 3.800 8.600 3.800 7a4.200 4.200 0 0 1 8.400 0c0 1.600-.7 2.900-2 3.800v1.400H5.800zM6.500 14h3'];
 
 /** Grams per kWh in words: average or marginal, life cycle or direct. */
-export function basisWord({ t }: Context, { method, basis }: Pick<Intensity, 'method' | 'basis'>): string {
+export function basisWord({ t }: Context, { method, basis }: Pick<Grid, 'method' | 'basis'>): string {
   if (method === 'average') {
     return basis === 'lifecycle' ? t.__('average, life cycle') : t.__('average, direct');
   }
   return basis === 'lifecycle' ? t.__('marginal, life cycle') : t.__('marginal, direct');
 }
 
-export function statusWord({ t }: Context, status: Intensity['status']): string {
-  return { actual: t.__('live'), estimated: t.__('live, estimated'), forecast: t.__('forecast'), yearly: t.__('yearly') }[status];
+/** Three digits of what was measured or is a year's published mean, two and `≈` of what is estimated or foretold. */
+export function intensityText({ f }: Pick<Context, 'f'>, { gco2e_per_kwh, status, start }: Grid): string {
+  const { likely } = gco2e_per_kwh;
+  return status === 'actual' || start === null ? `${f.plain(likely, 3)}\u00a0g/kWh` : `≈\u00a0${f.plain(likely, 2)}\u00a0g/kWh`;
 }
 
-function periodWord(context: Context, { year, status }: Intensity): string {
-  return year !== null && status === 'yearly' ? String(year) : statusWord(context, status);
+/** Of what time a number is, and how that is known. */
+export function timeWord({ t, f }: Context, { status, year, start, end }: Grid): string {
+  if (start === null || end === null) {
+    return year === null ? t.__('the mean of a year') : t.__('mean of %1', String(year));
+  }
+  const when = f.span(f.time(start), f.time(end));
+  return {
+    actual: t.__('measured %1', when),
+    estimated: t.__('estimated %1', when),
+    forecast: t.__('forecast %1', when),
+    yearly: t.__('usual for %1', when)
+  }[status];
+}
+
+/** How coming hours are known. */
+export function courseWord({ t }: Context, status: Grid['status']): string {
+  return {
+    actual: t.__('live'),
+    estimated: t.__('live, estimated'),
+    forecast: t.__('forecast'),
+    yearly: t.__('an average day of this month, no forecast')
+  }[status];
 }
 
 export function facts(context: Context): Block {
   const { t, f } = context;
   const grid = line('jc-intensity', t.__('Grid'));
+  const yearly = line('jc-yearly', t.__('Its year'));
   const building = line('jc-building', t.__('Building'));
   const share = line('jc-share', t.__('Share'));
   const between = line('jc-between', t.__('Idle'));
@@ -36,7 +60,7 @@ export function facts(context: Context): Block {
   const water = line('jc-water', t.__('Water'));
   embodied.element.title = t.__('The share of making this hardware; beside the number above, not in it');
   between.element.title = t.__('Ours while no cell ran; in no cell and not in the number above');
-  const lines = [grid, building, share, between, embodied, water];
+  const lines = [grid, yearly, building, share, between, embodied, water];
 
   const amount = h('b', { class: 'jc-eq-value' });
   const like = h('span', { class: 'jc-eq-name' });
@@ -60,7 +84,7 @@ export function facts(context: Context): Block {
     if (!isLive || snapshot === null) {
       return;
     }
-    fill(snapshot);
+    fill(snapshot, gridNow(kernelOf(state)) ?? snapshot.intensity);
     const chosen = equivalentOf(state);
     show(card, chosen !== null);
     if (chosen !== null) {
@@ -75,13 +99,20 @@ export function facts(context: Context): Block {
     }
   };
 
-  const fill = ({ totals, intensity, flags }: Snapshot): void => {
+  const fill = ({ totals, flags }: Snapshot, intensity: Intensity): void => {
     const quality = totals.quality ?? 'modelled';
     const guessed = flags.find(flag => flag.startsWith('region-'));
     grid.say(
-      t.__('%1 g/kWh · %2', f.plain(intensity.gco2e_per_kwh.likely, 3), intensity.name),
-      t.__('%1 · %2', basisWord(context, intensity), periodWord(context, intensity)),
+      t.__('%1 · %2', intensityText(context, intensity), intensity.name),
+      t.__('%1 · %2', basisWord(context, intensity), timeWord(context, intensity)),
       guessed === undefined ? null : regionWord(context, guessed)
+    );
+    const { gco2e_per_kwh, yearly_gco2e_per_kwh } = intensity;
+    show(yearly.element, intensity.start !== null && yearly_gco2e_per_kwh > 0);
+    const ratio = gco2e_per_kwh.likely / yearly_gco2e_per_kwh - 1;
+    yearly.say(
+      t.__('%1 g/kWh', f.plain(yearly_gco2e_per_kwh, 3)),
+      ratio < 0 ? t.__('now %1 below', f.percent(-ratio)) : t.__('now %1 above', f.percent(ratio))
     );
     show(share.element, totals.machine_energy_j > 0);
     building.say(t.__('PUE %1', f.ratio(intensity.pue)));

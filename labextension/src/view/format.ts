@@ -55,6 +55,8 @@ export interface Format {
   ratio(value: number): string;
   integer(value: number): string;
   percent(share: number): string;
+  /** Two ends that stay on one line. */
+  span(from: string, to: string): string;
   /** `12.3 s`, `4 min 12 s`, `3 h 12 min` */
   duration(seconds: number | null): string;
   /** `00:41`, `1:02:03` */
@@ -172,7 +174,8 @@ export function createFormat(locale: string): Format {
     },
     ratio: value => ratios.format(value),
     integer: value => decimal(value, 0),
-    percent: share => shares.format(share),
+    percent: share => shares.format(share).replace('-', '−'),
+    span: (from, to) => `${from}${NBSP}–${NBSP}${to}`,
     duration: seconds => {
       if (seconds === null) {
         return UNKNOWN;

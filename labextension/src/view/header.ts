@@ -35,6 +35,8 @@ export function header(context: Context): Block {
     if (word !== null) {
       set(pill, 'data-mood', word);
       say(pill, moodWord(context, word));
+      // It beats with each sample: an animation would draw sixty times a second, and beat without samples too.
+      set(pill, 'data-beat', word === 'metering' && (kernel?.snapshot?.seq ?? 0) % 2 === 1);
     }
     const paused = word === 'paused';
     show(toggle, context.offers.has('pause') && now === 'live' && kernel !== null && kernel.connected && !kernel.dead);

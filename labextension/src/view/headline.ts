@@ -2,6 +2,7 @@
 
 import type { Block, Context } from './block';
 import { h, say, set, show } from './dom';
+import { UNKNOWN } from './format';
 import type { Snapshot } from './protocol';
 import { mood, screen, stalledMs } from './screen';
 import type { Kernel, State } from './store';
@@ -22,6 +23,7 @@ export function headline(context: Context): Block {
   const { t, f } = context;
   const number = h('span', { class: 'jc-number' });
   const unit = h('span', { class: 'jc-unit' });
+  const what = h('span', { class: 'jc-what' }, t.__('CO₂e this session'));
   const band = h('i', { class: 'jc-band' });
   const likely = h('b', { class: 'jc-likely' });
   const bar = h('div', { class: 'jc-rangebar', 'aria-hidden': 'true' }, band, likely);
@@ -35,7 +37,7 @@ export function headline(context: Context): Block {
     'section',
     { class: 'jc-headline', 'aria-label': t.__('This session') },
     stalled,
-    h('p', { class: 'jc-hero' }, number, ' ', unit),
+    h('p', { class: 'jc-hero' }, h('span', { class: 'jc-amount' }, number, ' ', unit), ' ', what),
     bar,
     h('p', { class: 'jc-range jc-muted' }, range),
     h('dl', { class: 'jc-facts' }, energy.element, power.element, busy.element),
@@ -43,19 +45,20 @@ export function headline(context: Context): Block {
   );
 
   const live = (kernel: Kernel, snapshot: Snapshot, state: State): void => {
-    const { totals, intensity } = snapshot;
+    const { totals } = snapshot;
     const quality = totals.quality ?? 'modelled';
-    const grams = f.grams(totals.operational_gco2e.likely, quality, intensity.status === 'actual');
-    say(number, grams.number);
-    say(unit, t.__('%1 CO₂e this session', grams.unit));
+    const grams = f.grams(totals.operational_gco2e.likely, quality, totals.exact);
+    const { mixed } = totals;
+    say(number, mixed ? UNKNOWN : grams.number);
+    say(unit, mixed ? '' : grams.unit);
     const { low, high } = totals.operational_gco2e;
     const end = high * 1.15;
-    show(bar, high > 0);
+    show(bar, high > 0 && !mixed);
     if (end > 0) {
       set(band, 'style', `left:${percent(low / end)};width:${percent((high - low) / end)}`);
       set(likely, 'style', `left:${percent(totals.operational_gco2e.likely / end)}`);
     }
-    say(range, high > 0 ? t.__('%1, 5 to 95 %', f.range(totals.operational_gco2e, 'g')) : t.__('No cell has run yet'));
+    say(range, mixed ? t.__('Not summed: these cells have intensities of different kinds') : high > 0 ? t.__('%1, 5 to 95 %', f.range(totals.operational_gco2e, 'g')) : t.__('No cell has run yet'));
     energy.say(f.quantity(totals.facility_energy_kwh.likely, 'kWh', quality));
     const watts = powerNow(snapshot);
     power.say(watts === null ? '–' : f.quantity(watts, 'W', powerQuality(snapshot)));
@@ -93,7 +96,7 @@ export function headline(context: Context): Block {
         t.__(
           'The session before ended at %1: %2 CO₂e, %3',
           f.time(ended.ended_ms / 1000),
-          f.gramsText(ended.gco2e.likely, ended.quality ?? 'modelled', ended.exact),
+          ended.gco2e === null ? UNKNOWN : f.gramsText(ended.gco2e.likely, ended.quality ?? 'modelled', ended.exact),
           f.quantity(ended.energy_kwh, 'kWh', ended.quality ?? 'modelled')
         )
       );

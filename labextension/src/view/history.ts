@@ -2,7 +2,7 @@
 
 import type { Block, Context } from './block';
 import { button, h, say, set, show, svg } from './dom';
-import { basisWord, statusWord } from './facts';
+import { basisWord } from './facts';
 import { fold } from './fold';
 import type { HistoryAnswer, Period } from './protocol';
 import type { State } from './store';
@@ -83,7 +83,7 @@ export function history(context: Context): Block {
         return h(
           'li',
           {},
-          t._n('One run more by another intensity (%2): %3, not added', '%1 runs more by another intensity (%2): %3, not added', kind.runs, kindWord(context, kind), more)
+          t._n('One run more by another intensity (%2): %3, not added', '%1 runs more by another intensity (%2): %3, not added', kind.runs, basisWord(context, kind), more)
         );
       })
     );
@@ -171,10 +171,6 @@ function noteOf(
     return reachable ? t.__('Asking the ledger …') : t.__('Known when a metered kernel runs.');
   }
   return reachable ? null : t.__('As of %1', f.date(answer.as_of));
-}
-
-function kindWord(context: Context, kind: HistoryAnswer['others'][number]): string {
-  return context.t.__('%1, %2', basisWord(context, kind), statusWord(context, kind.status));
 }
 
 function notebookRow({ t, f }: Context, row: HistoryAnswer['rows'][number], answer: HistoryAnswer): HTMLElement {

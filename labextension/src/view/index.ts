@@ -3,6 +3,7 @@
 import type { Action, Block, Context } from './block';
 import { beforeYouRun } from './before';
 import { cells } from './cells';
+import { comingDay } from './day';
 import { h, say } from './dom';
 import { facts } from './facts';
 import { createFormat } from './format';
@@ -40,7 +41,7 @@ export function mount(element: HTMLElement, store: Store, host: Host): View {
     nameOf: host.nameOf ?? (() => null),
     offers: new Set(host.offers)
   };
-  const blocks: Block[] = [header, notice, headline, power, facts, cells, history, beforeYouRun, method].map(make => make(context));
+  const blocks: Block[] = [header, notice, headline, power, facts, cells, history, comingDay, beforeYouRun, method].map(make => make(context));
   const spoken = h('p', { class: 'jc-sr jc-spoken', role: 'status', 'aria-live': 'polite' });
   const root = h('div', { class: 'jc-panel' }, ...blocks.map(block => block.element), spoken);
 

@@ -7,6 +7,7 @@ import { basisWord } from './facts';
 import { fold } from './fold';
 import type { Snapshot } from './protocol';
 import { PARTS } from './protocol';
+import { gridNow } from './outlook';
 import { screen } from './screen';
 import type { State } from './store';
 import { kernelOf } from './store';
@@ -39,7 +40,8 @@ export function method(context: Context): Block {
     if (kernel === null || snapshot === null || state.folded.has('method')) {
       return;
     }
-    const { parts, intensity, flags } = snapshot;
+    const { parts, flags } = snapshot;
+    const intensity = gridNow(kernel) ?? snapshot.intensity;
     const about = kernel.about;
     const lines: [string, string][] = [
       ...parts.map(({ part, quality, source }): [string, string] => [partWord(t, part), t.__('%1 · %2', qualityWord(t, quality), source)]),

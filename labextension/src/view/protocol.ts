@@ -1,5 +1,5 @@
 /**
- * What the kernel says, parsed at the door: `jupyter_carbon/notebook/protocol.py` is the other half of this page.
+ * What the kernel says, parsed at the door: `jupyter_carbon/notebook/wire.py` is the other half of this page.
  * A shape is written once; the type follows from it. Fields that we do not know are dropped, a wrong one refuses the message.
  */
 
@@ -66,6 +66,21 @@ const method = word('average', 'marginal');
 const status = word('actual', 'estimated', 'forecast', 'yearly');
 const range = object({ low: num, likely: num, high: num });
 
+/** Grams per kWh of a place over one span of time. */
+const grid = {
+  gco2e_per_kwh: range,
+  region: text,
+  name: text,
+  basis,
+  method,
+  status,
+  source: text,
+  year: maybe(num),
+  start: maybe(num),
+  end: maybe(num)
+};
+const intensity = object({ ...grid, yearly_gco2e_per_kwh: num, pue: num, pue_source: text });
+
 const runningCell = object({
   cell_id: maybe(text),
   execution_count: maybe(num),
@@ -128,23 +143,15 @@ const snapshot = object({
     embodied_gco2e: maybe(num),
     water_l: maybe(num),
     repeat_runs: num,
-    repeat_gco2e: num
+    repeat_gco2e: num,
+    exact: flag,
+    mixed: flag,
+    settled_runs: num
   }),
   power_w: byPart(num),
   tail: object({ age_s: list(num), power_w: byPart(list(num)) }),
   parts: list(object({ part, quality, source: text, reason: maybe(text) })),
-  intensity: object({
-    gco2e_per_kwh: range,
-    region: text,
-    name: text,
-    basis,
-    method,
-    status,
-    source: text,
-    year: maybe(num),
-    pue: num,
-    pue_source: text
-  }),
+  intensity,
   top: list(
     object({
       key: text,
@@ -186,7 +193,7 @@ const historyAnswer = object({
     object({ notebook: maybe(text), here: flag, runs: num, facility_energy_kwh: num, operational_gco2e: num })
   ),
   others: list(
-    object({ basis, method, status, runs: num, facility_energy_kwh: num, operational_gco2e: num })
+    object({ basis, method, runs: num, facility_energy_kwh: num, operational_gco2e: num })
   ),
   month_gco2e: num
 });
@@ -206,6 +213,30 @@ const estimateAnswer = object({
   elsewhere: object({ region: text, name: text, operational_gco2e: num }),
   later: maybe(object({ start: num, operational_gco2e: num, saving: range, worth_waiting: flag, status }))
 });
+const outlookAnswer = object({
+  v: num,
+  answer: word('outlook'),
+  as_of: num,
+  now: intensity,
+  day: maybe(
+    object({
+      start: num,
+      step_s: num,
+      low: list(num),
+      likely: list(num),
+      high: list(num),
+      basis,
+      method,
+      status,
+      source: text,
+      best: maybe(
+        object({ start: num, end: num, now_gco2e_per_kwh: num, gco2e_per_kwh: num, saving: range, worth_waiting: flag })
+      )
+    })
+  ),
+  marginal: maybe(object(grid)),
+  asking: flag
+});
 const errorAnswer = object({ v: num, answer: word('error'), ask: text, reason: text });
 
 export type Quality = Out<typeof quality>;
@@ -216,6 +247,7 @@ export type Snapshot = Out<typeof snapshot>;
 export type TopCell = Snapshot['top'][number];
 export type Totals = Snapshot['totals'];
 export type PartState = Snapshot['parts'][number];
+export type Grid = Fields<typeof grid>;
 export type Intensity = Snapshot['intensity'];
 export type Equivalent = Snapshot['equivalents'][number];
 export type About = Out<typeof about>;
@@ -224,7 +256,9 @@ export type LookAnswer = Out<typeof lookAnswer>;
 export type HistoryAnswer = Out<typeof historyAnswer>;
 export type ErrorAnswer = Out<typeof errorAnswer>;
 export type EstimateAnswer = Out<typeof estimateAnswer>;
-export type Answer = LookAnswer | HistoryAnswer | EstimateAnswer | ErrorAnswer;
+export type OutlookAnswer = Out<typeof outlookAnswer>;
+export type Day = NonNullable<OutlookAnswer['day']>;
+export type Answer = LookAnswer | HistoryAnswer | EstimateAnswer | OutlookAnswer | ErrorAnswer;
 
 export type Question =
   | {
@@ -243,6 +277,7 @@ export type Question =
       readonly utc_offset_s: number;
     }
   | { readonly v: number; readonly ask: 'metering'; readonly on: boolean }
+  | { readonly v: number; readonly ask: 'outlook' }
   | AskEstimate;
 
 /** What a run would cost; `gpu: null` is the kernel's own machine, `region: null` its own place. */
@@ -288,6 +323,11 @@ export const parseAnswer = refusable((data): Answer => {
       return historyAnswer(data);
     case 'estimate':
       return estimateAnswer(data);
+    case 'outlook': {
+      const parsed = outlookAnswer(data);
+      const { day } = parsed;
+      return day === null || (day.low.length === day.likely.length && day.high.length === day.likely.length) ? parsed : refuse();
+    }
     default:
       return errorAnswer(data);
   }

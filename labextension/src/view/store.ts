@@ -2,6 +2,8 @@
 
 import type { Ahead, AheadEvent } from './ahead';
 import { ahead, noAhead } from './ahead';
+import type { Outlook, OutlookEvent } from './outlook';
+import { noOutlook, outlook } from './outlook';
 import type { About, Cell, Equivalent, HistoryAnswer, Period, Quality, Range, Snapshot } from './protocol';
 
 /** How far we have come with a kernel: from nothing known to snapshots that arrive. */
@@ -16,7 +18,8 @@ export type Link =
 /** What a session had cost when its kernel ended. */
 export interface Former {
   readonly session_id: string;
-  readonly gco2e: Range;
+  /** Null: no sum, as its cells' intensities were of different kinds. */
+  readonly gco2e: Range | null;
   readonly energy_kwh: number;
   readonly quality: Quality | null;
   readonly exact: boolean;
@@ -35,6 +38,9 @@ export interface Kernel {
   readonly received_ms: number;
   readonly cells: ReadonlyMap<string, Cell>;
   readonly known_run: number;
+  /** Runs told anew by surer intensities, whose rows we hold. */
+  readonly known_settled: number;
+  readonly outlook: Outlook;
   readonly about: About | null;
   readonly former: Former | null;
   readonly other_version: number | null;
@@ -51,11 +57,13 @@ export interface Subject {
 }
 
 export type Sorting = 'energy' | 'runs' | 'order';
-export type Section = 'cells' | 'history' | 'ahead' | 'method';
+export type Section = 'cells' | 'history' | 'day' | 'ahead' | 'method';
 
 export interface History {
   readonly period: Period;
   readonly answer: HistoryAnswer | null;
+  /** The last answer of each period: shown at once while the ledger is asked again. */
+  readonly kept: ReadonlyMap<Period, HistoryAnswer>;
   /** `later`: the kernel runs a cell and is asked when it has ended. */
   readonly asked: 'no' | 'now' | 'later';
   readonly problem: string | null;
@@ -77,6 +85,7 @@ export interface State {
 
 export type Event =
   | AheadEvent
+  | OutlookEvent
   | { readonly type: 'tick'; readonly now_ms: number }
   | { readonly type: 'subject'; readonly subject: Subject | null }
   | { readonly type: 'snapshot'; readonly kernel_id: string; readonly snapshot: Snapshot; readonly now_ms: number }
@@ -110,6 +119,8 @@ export const newKernel: Kernel = {
   received_ms: 0,
   cells: new Map(),
   known_run: 0,
+  known_settled: 0,
+  outlook: noOutlook,
   about: null,
   former: null,
   other_version: null,
@@ -120,7 +131,7 @@ export const initial: State = {
   now_ms: 0,
   subject: null,
   kernels: new Map(),
-  history: { period: '7d', answer: null, asked: 'no', problem: null },
+  history: { period: '7d', answer: null, kept: new Map(), asked: 'no', problem: null },
   ahead: noAhead,
   budget_gco2e: null,
   sorting: 'energy',
@@ -180,19 +191,27 @@ export function reduce(state: State, event: Event): State {
       return withKernel(state, event.kernel_id, kernel => ({ ...kernel, other_version: event.version }));
     case 'history-asked':
       return { ...state, history: { ...state.history, asked: event.asked, problem: null } };
-    case 'history':
-      return event.answer.period === state.history.period
-        ? { ...state, history: { ...state.history, answer: event.answer, asked: 'no', problem: null } }
-        : state;
+    case 'history': {
+      const { history } = state;
+      const kept = new Map(history.kept).set(event.answer.period, event.answer);
+      const isCurrent = event.answer.period === history.period;
+      return { ...state, history: isCurrent ? { ...history, kept, answer: event.answer, asked: 'no', problem: null } : { ...history, kept } };
+    }
     case 'history-problem':
       return { ...state, history: { ...state.history, asked: 'no', problem: event.problem } };
-    case 'period':
-      return { ...state, history: { ...state.history, period: event.period } };
+    case 'period': {
+      const { kept, answer } = state.history;
+      return { ...state, history: { ...state.history, period: event.period, answer: kept.get(event.period) ?? answer } };
+    }
     case 'ahead-form':
     case 'ahead-asked':
     case 'ahead':
     case 'ahead-problem':
       return { ...state, ahead: ahead(state.ahead, event) };
+    case 'outlook-asked':
+    case 'outlook':
+    case 'outlook-problem':
+      return withKernel(state, event.kernel_id, kernel => ({ ...kernel, outlook: outlook(kernel.outlook, event) }));
     case 'budget':
       return { ...state, budget_gco2e: event.budget_gco2e };
     case 'sort':
@@ -261,6 +280,8 @@ function fed(kernel: Kernel, snapshot: Snapshot, now_ms: number): Kernel {
     former: fresh && last !== null ? formerOf(kernel, now_ms) : kernel.former,
     cells: fresh ? new Map() : kernel.cells,
     known_run: fresh ? 0 : kernel.known_run,
+    known_settled: fresh ? 0 : kernel.known_settled,
+    outlook: fresh ? noOutlook : kernel.outlook,
     about: fresh ? null : kernel.about
   };
   // The cell that ended is in the snapshot: when it is the only news, nobody has to be asked.
@@ -269,7 +290,10 @@ function fed(kernel: Kernel, snapshot: Snapshot, now_ms: number): Kernel {
 }
 
 function answered(kernel: Kernel, session_id: string, cells: readonly Cell[], about: About): Kernel {
-  return kernel.snapshot?.session_id === session_id ? { ...withCells(kernel, cells), about } : kernel;
+  const { snapshot } = kernel;
+  return snapshot?.session_id === session_id
+    ? { ...withCells(kernel, cells), about, known_settled: snapshot.totals.settled_runs }
+    : kernel;
 }
 
 function withCells(kernel: Kernel, news: readonly Cell[]): Kernel {
@@ -292,17 +316,18 @@ function formerOf(kernel: Kernel, now_ms: number): Former | null {
   const { operational_gco2e, facility_energy_kwh, quality } = snapshot.totals;
   return {
     session_id: snapshot.session_id,
-    gco2e: operational_gco2e,
+    gco2e: snapshot.totals.mixed ? null : operational_gco2e,
     energy_kwh: facility_energy_kwh.likely,
     quality,
-    exact: snapshot.intensity.status === 'actual',
+    exact: snapshot.totals.exact,
     ended_ms: now_ms
   };
 }
 
-/** Runs that the kernel has told of and whose rows we do not hold: reason to ask, once it has time. */
+/** Runs that the kernel has told of, or told anew, and whose rows we do not hold: reason to ask, once it has time. */
 export const behind = (kernel: Kernel): boolean =>
-  kernel.snapshot !== null && (kernel.known_run < kernel.snapshot.totals.runs || kernel.about === null);
+  kernel.snapshot !== null &&
+  (kernel.known_run < kernel.snapshot.totals.runs || kernel.known_settled < kernel.snapshot.totals.settled_runs || kernel.about === null);
 
 export interface Store {
   get(): State;
