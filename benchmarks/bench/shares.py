@@ -209,8 +209,8 @@ def told(machine: Machine, folder: Path) -> Iterator[Told]:
     kernels.look(REST_S - 0.5, working=False)
     for meter in kernels.meters:  # what a session does between cells: idle power is learned
         meter.end(meter.begin())
-        for window in meter.take_between():
-            meter.learn(window, idle=True)
+        for stretch in meter.take_stretches():
+            meter.learn(meter.between(*stretch), idle=True)
     kernels.at(REST_S, working=False)
     cells = [meter.begin() for meter in kernels.meters]
     kernels.look(REST_S + CELL_S, working=True)
