@@ -11,7 +11,7 @@ should lie inside their range: `inside` counts them.)
 
 What nobody can tell from work is not generated: a counter that jumps, forth or back, by less than the device can draw
 from one look to the next; one that is about to start again, or does so every minute, and jumps (it looks like a lap);
-one that stops in seconds in which nobody can look, or after the last look at a cell.
+one that stops where nobody can look, or in the last half second of a cell.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ SMALL_UJ = 6_000_000_000
 """A register that starts again after 6 kJ: 22 s at the most that the guard believes."""
 LAST_LOOK_S = 0.11
 """A register is looked at every tenth of a second."""
+FOUND_S = 0.5
+"""So long it takes until a card's counter that has stopped is sure to be found: five of its longest steps."""
 LEAST_JUMP_J = 30_000.0
 """More than the guard believes of a minute in which nobody looks."""
 
@@ -117,12 +119,19 @@ def generate(seed: int) -> Schedule:
             if not any(to_s - LAST_LOOK_S < at_s < to_s for _, to_s in cells):
                 return at_s
 
+    def looked_at() -> float:
+        """A moment in a cell, or before the first, when somebody looks, then and for some time after."""
+        spans = [(0.3, 0.5), *((from_s, to_s - FOUND_S) for from_s, to_s in cells if to_s - from_s > 2 * FOUND_S)]
+        return dice.uniform(*dice.choice(spans))
+
     zones = []
     for zone in _zones(dice):
         kinds = SAFE_KINDS if _laps(zone) else KINDS
-        troubles = [_trouble(dice, dice.choice(kinds), moment, faults) for _ in range(dice.choice((0, 1, 1, 2)))]
+        troubles = [
+            _trouble(dice, dice.choice(kinds), moment, looked_at, faults) for _ in range(dice.choice((0, 1, 1, 2)))
+        ]
         zones.append(replace(zone, troubles=tuple(troubles)))
-    card, options = _card(dice, moment, faults)
+    card, options = _card(dice, moment, looked_at, faults)
     stalls, sleeps = [], []
     if dice.random() < 0.4 and not any("freeze" in fault for fault in faults):
         begin_s = moment()
@@ -194,9 +203,15 @@ SAFE_KINDS = ("fail", "fail for good", "freeze", "freeze for good", "lost")
 KINDS = (*SAFE_KINDS, "jump", "glitch", "back", "reset")
 
 
-def _trouble(dice: random.Random, kind: str, moment: Callable[[], float], faults: list[str]) -> Trouble:
+def _trouble(
+    dice: random.Random,
+    kind: str,
+    moment: Callable[[], float],
+    looked_at: Callable[[], float],
+    faults: list[str],
+) -> Trouble:
     faults.append(f"register: {kind}")
-    at_s, seconds = moment(), 10.0 ** dice.uniform(-2.0, 1.0)
+    at_s, seconds = (looked_at if "freeze" in kind else moment)(), 10.0 ** dice.uniform(-2.0, 1.0)
     jump_j = LEAST_JUMP_J * dice.uniform(1.0, 2.0)
     return {
         "fail": Trouble("fail", at_s, at_s + seconds),
@@ -211,7 +226,9 @@ def _trouble(dice: random.Random, kind: str, moment: Callable[[], float], faults
     }[kind]
 
 
-def _card(dice: random.Random, moment: Callable[[], float], faults: list[str]) -> tuple[Profile | None, dict[str, str]]:
+def _card(
+    dice: random.Random, moment: Callable[[], float], looked_at: Callable[[], float], faults: list[str]
+) -> tuple[Profile | None, dict[str, str]]:
     if dice.random() < 0.3:
         return None, {}
     options = {"LIMIT_W": str(CARD_LIMIT_W), "BASE_J": "1e6", "STEP_S": dice.choice(("0.1", "0.1", "0.05", "0.02"))}
@@ -225,6 +242,8 @@ def _card(dice: random.Random, moment: Callable[[], float], faults: list[str]) -
         call = "energy"
     if kind != "none":
         faults.append(f"card: {kind}")
+    if "freeze" in kind:
+        at_s = looked_at()
     options |= {
         "none": {},
         "fail": {"FAIL": f"{call}:999:{at_s}:{at_s + seconds}"},

@@ -218,8 +218,11 @@ class WrappingCounter:
         self._raw_j, self._asked_s = raw_j, asked_s
         if suspend_s > self._suspend_s:
             self._suspend_s = suspend_s
-        if self._standing and sound:
-            self._faults.restore(self._device)
+        if self._standing:  # what it tells now is of all the time that it stood, so whoever is told it has to know
+            self._faults.note(self._device, "stuck", now_s - elapsed_s, now_s + EDGE_S / 2)
+            self._faults.fill(self._device, now_s - elapsed_s, now_s)
+            if sound:
+                self._faults.restore(self._device)
         self._standing = False
         if self._guessing:
             self._faults.note(self._device, self._guessing, self._seen_s, now_s)

@@ -54,7 +54,7 @@ class SteppedCounter:
         self._power_w = 0.0
         self._unsteady = 1.0  # how far the mean power of a step is from that of the one before, as a part of it
         self._changed_s, self._drops = self._seen_s, 0
-        self._next_look_s = self._seen_s
+        self._next_look_s = self._watched_s = self._seen_s
         self._sought: tuple[float, float] | None = None  # since when a move is sought, and what was counted then
         self._rest_s = REST_S
 
@@ -79,8 +79,9 @@ class SteppedCounter:
         now_s = self._clock()
         if now_s < self._next_look_s:
             return self._next_look_s - now_s
-        if self._sought is None:
+        if self._sought is None or now_s - self._watched_s > self._step_s:  # or nobody has looked meanwhile
             self._sought = (now_s, self._seen_j)
+        self._watched_s = now_s
         since_s, then_j = self._sought
         self._look(now_s)
         if self._period_s is not None and self._move is not None and self._move.t_s >= since_s:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -505,3 +507,97 @@ def test_the_log_stays_small_and_forgets_no_fault() -> None:
     newest_s = 20 * SPANS_PER_FAULT - 2
     assert log.during(newest_s - 0.9, newest_s - 0.1) == ()  # recent ones keep their seconds
     assert log.during(newest_s, newest_s + 1) == ("read-failed:package-0",)
+
+
+# --- counters that stand still --------------------------------------------------------------------------------------
+
+
+def standing(rests: Callable[[], bool], clock: Clock, faults: FaultLog) -> WrappingCounter:
+    return WrappingCounter(
+        lambda: 100.0,
+        range_j=None,
+        max_w=300.0,
+        expected_w=30.0,
+        device="gpu0",
+        faults=faults,
+        step_s=0.1,
+        rests=rests,
+        clock=clock,
+        suspended_s=clock.suspended,
+    )
+
+
+def test_a_counter_that_stands_still_is_found_however_often_it_is_read() -> None:
+    clock, faults = Clock(), FaultLog()
+    counter = standing(lambda: False, clock, faults)
+    for _ in range(50):
+        clock.s += 0.01
+        counter.energy_j()
+    assert faults.during(1000, 1000.01) == ("stuck:gpu0",)  # since it moved last, and not since it was found out
+    assert faults.during(1000.4, 1000.5) == ("stuck:gpu0",)
+    assert counter.energy_j() == 0.0
+
+
+def test_whoever_is_told_the_joules_of_the_time_it_stood_is_told_that_it_stood() -> None:
+    clock, faults, shown_j = Clock(), FaultLog(), [100.0]
+    counter = WrappingCounter(
+        lambda: shown_j[0],
+        range_j=None,
+        max_w=300.0,
+        expected_w=30.0,
+        device="package-0",
+        faults=faults,
+        rests=lambda: False,
+        clock=clock,
+        suspended_s=clock.suspended,
+    )
+    clock.s += 0.5
+    counter.energy_j()  # a cell begins
+    clock.s += 0.02
+    shown_j[0] += 40.0
+    assert counter.energy_j() == 40.0
+    assert faults.during(1000.5, 1000.52) == ("stuck:package-0",)
+
+
+def test_a_device_that_sleeps_counts_nothing_and_is_not_in_doubt_when_it_wakes() -> None:
+    clock, faults, asleep = Clock(), FaultLog(), [True]
+    counter = standing(lambda: asleep[0], clock, faults)
+    for _ in range(50):
+        clock.s += 0.1
+        assert counter.energy_j() == 0.0
+    asleep[0] = False
+    clock.s += 0.1
+    assert counter.energy_j() == 0.0
+    assert not faults
+
+
+# --- what looks at a gauge miss -------------------------------------------------------------------------------------
+
+
+def test_a_steady_gauge_misses_nothing() -> None:
+    clock, device, faults = Clock(), Device(50.0), FaultLog()
+    integrator = gauge(device, faults, clock)
+    for _ in range(20):
+        clock.s += integrator.watch()
+    assert integrator.wander_j2 == 0.0
+
+
+def test_looks_that_differ_leave_their_deviation_times_the_seconds_between_them() -> None:
+    """Power of 100 or 200 W by the toss of a coin, sd 50 W: a look leaves 5 J open, and n of them sqrt(n) x 5."""
+    dice = random.Random(1)
+    clock, device, faults = Clock(), Device(100.0), FaultLog()
+    integrator = gauge(device, faults, clock)
+    for _ in range(1000):
+        clock.s += 0.1
+        device.shown = dice.choice((100.0, 200.0))
+        integrator.energy_j()
+    assert math.sqrt(integrator.wander_j2) == pytest.approx(50.0 * 0.1 * math.sqrt(1000), rel=0.1)
+
+
+def test_looks_at_a_gauge_have_no_beat() -> None:
+    clock, device, faults = Clock(), Device(50.0), FaultLog()
+    integrator = gauge(device, faults, clock)
+    waits_s = [integrator.watch() for _ in range(100)]
+    assert sum(waits_s) / 100 == pytest.approx(0.1, rel=0.02)
+    assert 0.05 <= min(waits_s) < 0.052
+    assert 0.148 < max(waits_s) <= 0.15
