@@ -11,7 +11,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Badges } from './badges';
 import { Follower } from './follow';
-import { goTo, nameOf } from './notebook';
+import { Cells } from './notebook';
 import { CarbonPanel, carbonIcon } from './panel';
 import type { Settings } from './settings';
 import { DEFAULTS, read } from './settings';
@@ -62,6 +62,7 @@ const panel: JupyterFrontEndPlugin<ICarbon> = {
     const t = (translator ?? nullTranslator).load('jupyter_carbon');
     const { commands } = app;
     let settings = DEFAULTS;
+    const cells = new Cells(tracker);
     const follower: Follower = new Follower(tracker, {
       looking: () => widget.isVisible,
       autoStart: () => settings.autoStart
@@ -83,7 +84,7 @@ const panel: JupyterFrontEndPlugin<ICarbon> = {
           Clipboard.copyToSystem(action.text);
           break;
         case 'go':
-          goTo(app.shell, tracker, action.cell_id);
+          cells.goTo(app.shell, action.cell_id);
           break;
         case 'history':
           follower.history(action.period);
@@ -106,7 +107,7 @@ const panel: JupyterFrontEndPlugin<ICarbon> = {
         act,
         offers: ['start', 'pause', 'resume', 'copy', 'go', 'history', 'ahead', 'outlook', ...(labShell === null ? [] : (['settings'] as const))],
         locale: localeOf(translator),
-        nameOf: id => nameOf(tracker, id)
+        nameOf: id => cells.nameOf(id)
       },
       () => follower.looked()
     );

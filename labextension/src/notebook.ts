@@ -1,7 +1,7 @@
 /** Cells by their id, in any open notebook. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { INotebookTracker, Notebook, NotebookPanel } from '@jupyterlab/notebook';
 import { firstLine } from './view/firstline';
 
 interface Place {
@@ -9,30 +9,54 @@ interface Place {
   readonly index: number;
 }
 
-function find(tracker: INotebookTracker, cell_id: string): Place | null {
-  let place: Place | null = null;
-  tracker.forEach(panel => {
-    const index = panel.content.widgets.findIndex(widget => widget.model.id === cell_id);
-    if (index >= 0 && (place === null || panel === tracker.currentWidget)) {
-      place = { panel, index };
-    }
-  });
-  return place;
-}
+/** Where each cell stands is looked up once per notebook, until its cells change: a list of cells asks for many. */
+export class Cells {
+  constructor(private readonly tracker: INotebookTracker) {}
 
-export function nameOf(tracker: INotebookTracker, cell_id: string): string | null {
-  const place = find(tracker, cell_id);
-  return place === null ? null : firstLine(place.panel.content.widgets[place.index]?.model.sharedModel.source ?? '');
-}
-
-/** Show the cell and make it the active one. */
-export function goTo(shell: JupyterFrontEnd.IShell, tracker: INotebookTracker, cell_id: string): void {
-  const place = find(tracker, cell_id);
-  if (place !== null) {
-    const { panel, index } = place;
-    shell.activateById(panel.id);
-    panel.content.activeCellIndex = index;
-    panel.content.deselectAll();
-    void panel.content.scrollToItem(index, 'smart');
+  /** The first line of a cell's code, or null where no open notebook has the cell. */
+  nameOf(cell_id: string): string | null {
+    const place = this.find(cell_id);
+    return place === null ? null : firstLine(place.panel.content.widgets[place.index]?.model.sharedModel.source ?? '');
   }
+
+  /** Show the cell and make it the active one. */
+  goTo(shell: JupyterFrontEnd.IShell, cell_id: string): void {
+    const place = this.find(cell_id);
+    if (place !== null) {
+      const { panel, index } = place;
+      shell.activateById(panel.id);
+      panel.content.activeCellIndex = index;
+      panel.content.deselectAll();
+      void panel.content.scrollToItem(index, 'smart');
+    }
+  }
+
+  private find(cell_id: string): Place | null {
+    let place: Place | null = null;
+    this.tracker.forEach(panel => {
+      const index = this.indexOf(panel.content).get(cell_id);
+      if (index !== undefined && (place === null || panel === this.tracker.currentWidget)) {
+        place = { panel, index };
+      }
+    });
+    return place;
+  }
+
+  private indexOf(notebook: Notebook): ReadonlyMap<string, number> {
+    const { model, widgets } = notebook;
+    const known = this.known.get(notebook);
+    if (known !== undefined && known.model === model && known.count === widgets.length) {
+      return known.index;
+    }
+    const index = new Map(widgets.map((widget, i) => [widget.model.id, i]));
+    model?.cells.changed.connect(this.forget, this);
+    this.known.set(notebook, { model, count: widgets.length, index });
+    return index;
+  }
+
+  private forget(): void {
+    this.known = new WeakMap();
+  }
+
+  private known = new WeakMap<Notebook, { readonly model: Notebook['model']; readonly count: number; readonly index: ReadonlyMap<string, number> }>();
 }

@@ -78,7 +78,7 @@ SAYS = {
     "day-usual": "an average day of this month, no forecast",
     "day-marginal": "One more kWh now changes ≈ 400 g/kWh (marginal, direct, forecast 14:00 – 14:30, WattTime)",
     "day-unknown": "Nothing tells one coming hour in Germany from another.",
-    "day-guessed": "The place is a guess.",
+    "day-guessed": "You have named no place.",
     "day-old": "as of 14:13",
     "day-silent": "The kernel did not answer.",
 }

@@ -66,7 +66,7 @@ export function comingDay(context: Context): Block {
     values
   );
   const known = h('p', { class: 'jc-muted jc-known' });
-  const hint = h('p', { class: 'jc-muted jc-hint' }, t.__('The place is a guess. Name it, and its hours may be known:'), ' ', h('code', {}, '%config Carbon.region = "FR"'));
+  const hint = h('p', { class: 'jc-muted jc-hint' }, t.__('You have named no place. With one, its hours may be known:'), ' ', h('code', {}, '%config Carbon.region = "FR"'));
   const marginal = h('p', { class: 'jc-muted jc-marginal' });
   const note = h('p', { class: 'jc-note jc-muted' });
   const section = fold(context, 'day', [t.__('The coming day')], [best, saving, chart, known, hint, marginal, note]);
@@ -236,7 +236,7 @@ export function comingDay(context: Context): Block {
 
   const bestWords = ({ now, day: told, as_of }: OutlookAnswer): string => {
     if (told === null) {
-      return t.__('Nothing tells one coming hour in %1 from another.', now.name);
+      return now.region === 'WORLD' ? t.__('Nothing tells one coming hour from another.') : t.__('Nothing tells one coming hour in %1 from another.', now.name);
     }
     const chosen = told.best;
     if (chosen === null) {
