@@ -329,6 +329,21 @@ def test_many_cells_in_a_row_are_all_there(labs, server):
     assert lab.panel.locator(".jc-cells tbody tr").count() == 30
 
 
+def test_a_jump_finds_the_cell_where_it_stands_now(labs, server):
+    """Cells are found by an index of the notebook, which a move must not outlive."""
+    lab = labs(server.notebook("jump.ipynb", "a = 1", "b = 2", "c = 3")).start()
+    lab.execute("notebook:run-all-cells", wait=True)
+    lab.until("c = 3")  # each has been named, so the index is made
+    lab.page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
+    lab.execute("notebook:move-cell-up")
+    lab.execute("notebook:move-cell-up")
+    lab.page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1")
+    lab.panel.locator(".jc-cells button", has_text="c = 3").click()
+    lab.page.wait_for_function("window.jupyterapp.shell.currentWidget.content.activeCellIndex === 0")
+    source = "window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.source"
+    assert lab.page.evaluate(source) == "c = 3"
+
+
 # --- badges, status bar, settings -----------------------------------------------------------------------------------
 
 
