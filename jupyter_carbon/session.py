@@ -16,17 +16,17 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
+from jupyter_carbon.cell import Cell, StruckOff
 from jupyter_carbon.grid import region as regions
-from jupyter_carbon.hours import Course, Growth, Hours
+from jupyter_carbon.hours import Course, Hours
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
-from jupyter_carbon.meter.meter import Meter, Running
+from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
 from jupyter_carbon.model import (
@@ -89,50 +89,6 @@ by not waiting: every finished cell is in the journal since its own end."""
 
 NEWEST = 256
 """Cells that have ended and are kept in memory: until they are in the ledger, a cell's history is looked up here."""
-
-
-class Cell:
-    """A run that is being metered, or has been: its window and status are there once it has ended.
-
-    `owner` is the shell's hooks, or None for a block; `told` the context that the journal knows it by.  `intensity` is
-    that of its own hour, as far as it was known when the cell ended.
-    """
-
-    __slots__ = (
-        "client", "course", "growth", "intensity", "owner", "region", "run", "running", "status", "thread", "told",
-        "window",
-    )  # fmt: skip
-
-    def __init__(self, run: CellRun, region: str | None, owner: object) -> None:
-        self.run, self.region, self.owner = run, region, owner
-        self.running, self.thread = Running(), threading.get_ident()
-        self.told: Context | None = None
-        self.window: Window | None = None
-        self.status: Status = "ok"
-        self.growth = Growth(run.started_at)
-        self.intensity: CarbonIntensity | None = None
-        self.course: Course = ()
-        self.client: str | None = None
-        """Which page or client asked for the run (`header.session` of its request)."""
-
-
-class _StruckOff:
-    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
-    it.  What an interrupt breaks off stays, to be ended again."""
-
-    __slots__ = ("_cell", "_running")
-
-    def __init__(self, running: list[Cell], cell: Cell) -> None:
-        self._running, self._cell = running, cell
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception) and self._cell in self._running:
-            self._running.remove(self._cell)
 
 
 class Session:
@@ -293,7 +249,7 @@ class Session:
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
         if owner is None:  # a block: nobody comes to end it
-            with _StruckOff(self._running, cell):
+            with StruckOff(self._running, cell):
                 self._begin(cell)
         else:
             self._begin(cell)
@@ -333,7 +289,7 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        with _StruckOff(self._running, cell):
+        with StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
@@ -425,6 +381,7 @@ class Session:
     def account(self) -> Account:
         """What this session has cost up to now."""
         with self._settling:
+            self._follow()
             if self._account is None:
                 from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
 

@@ -26,7 +26,7 @@ from jupyter_carbon.grid.timeline import Timeline
 from jupyter_carbon.hours import STEP_S, Growth, _surer
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import CellRecord, Context, Window
-from jupyter_carbon.session import Cell, Session
+from jupyter_carbon.session import Session
 
 ADDED = 163.1 - 106.1  # what a British kWh's life cycle adds to its direct number
 YEAR_G = 217.41

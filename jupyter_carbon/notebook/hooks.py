@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from IPython import version_info
 
+from jupyter_carbon.cell import Cell
 from jupyter_carbon.model import Status
 from jupyter_carbon.notebook.transform import PLAIN, Options, options_of
-from jupyter_carbon.session import Cell, Session
+from jupyter_carbon.session import Session
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
