@@ -345,10 +345,15 @@ class Nvml:
         return [(sample.pid, sample.timeStamp, sample.smUtil) for sample in samples]
 
     def _running(self, handle: Any) -> frozenset[int] | None:
+        nvml = self._nvml
         try:
-            return frozenset(process.pid for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-        except self._nvml.NVMLError:
+            try:
+                processes = nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
+            except nvml.NVMLError_FunctionNotFound:  # a driver older than 510
+                processes = nvml.nvmlDeviceGetComputeRunningProcesses_v2(handle)
+        except nvml.NVMLError:
             return None
+        return frozenset(process.pid for process in processes)
 
 
 class SmSeconds:
