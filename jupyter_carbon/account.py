@@ -93,7 +93,7 @@ class Account:
 def _between(meter: Meter, a: Reading, b: Reading) -> Window:
     """A stretch between cells, less what devices went on doing in it for the cell before; the rest is learned from."""
     window, tail = meter.between(a, b), meter.take_tail(a)
-    after = tail and meter.after(tail)
+    after = None if tail is None else meter.after(tail)
     if tail is None or after is None:
         meter.learn(window, idle=True)
         return window

@@ -300,7 +300,7 @@ class measure:
             if _inside.get() is self._cell:
                 _inside.set(None)
             session.end(self._cell, status)
-            self._tell = functools.partial(session.record_of, self._cell)
+            self._tell = functools.partial(session.record_now, self._cell)
 
 
 def _status(kind: type[BaseException] | None) -> Status:

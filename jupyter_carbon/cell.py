@@ -34,6 +34,11 @@ class Cell:
         self.client: str | None = None
         """Which page or client asked for the run (`header.session` of its request)."""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether its devices may be at work for it still, though it has ended."""
+        return self.running.tail is not None and not self.running.tail.over
+
 
 class StruckOff:
     """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after

@@ -44,6 +44,7 @@ from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
+from jupyter_carbon.tails import STILL_BUSY, Tails
 from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
+    from jupyter_carbon.meter.device_sync import Waited
 
     class Watcher(Protocol):
         """Who wants to see a session as it goes; called on the ticker's thread, off every cell's path."""
@@ -216,6 +218,7 @@ class Session:
             calibrations=calibrations,
             reconfigure=self.reconfigure,
         )
+        self._tails = Tails(self.meter, self.books)
         self.note(*refused)
         self._ticker = Ticker(
             self._tick,
@@ -307,14 +310,17 @@ class Session:
     def _read_end(self, cell: Cell, status: Status, flags: tuple[str, ...]) -> None:
         if cell.running.began is None:
             flags += ("begun-late",)
+        waited: Waited = "none"
         if self.gpus_found:
             from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
 
-            flags += synchronise(sys.modules)
+            waited = synchronise(sys.modules)
+            if waited == "unsure" and "unknown" in self.meter.gpu_presence.values():
+                flags += (STILL_BUSY,)
             self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
-        window = self.meter.end(cell.running)
+        window = self.meter.end(cell.running, waited=waited == "all")
         if flags:
             window = replace(window, flags=window.flags + flags)
         cell.status, cell.window = status, window
@@ -325,7 +331,7 @@ class Session:
                 return
             self._tell_begin(cell, self.context(cell.region))
             cell.intensity, cell.course = self._hour_of(cell, cell.window)
-            self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
+            self._tails.write_end(cell, cell.window)
             self._running.remove(cell)
         self._ended.append(cell)
         self._newest.append(cell)
@@ -375,6 +381,11 @@ class Session:
         context = cell.told or self.context(cell.region)
         return record(cell.run, window, cell.status, context, intensity, course)
 
+    def record_now(self, cell: Cell) -> CellRecord:
+        """The same, to be shown at once: it says where the device may go on, and the row be told once more."""
+        record = self.record_of(cell)
+        return replace(record, flags=(*record.flags, STILL_BUSY)) if cell.goes_on else record
+
     def newest_of(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
         """The newest of this session's runs of these sources, oldest first: the ledger may not have them yet."""
         cells = [cell for cell in tuple(self._newest) if cell.run.source_sha1 in sha1s]
@@ -399,6 +410,20 @@ class Session:
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
             return self._account
+
+    def _follow(self) -> None:
+        """Tell cells whose devices went on after their end; `_settling` is held."""
+        told = self._tails.tell()
+        if told and self._account is not None:
+            changes = [change for cell in told if (change := self._account.retell(self.record_of(cell))) is not None]
+            if changes and self._watcher is not None:
+                self._watcher.resettled(changes)
+
+    def _follow_no_more(self) -> None:
+        if self._tails:
+            self.meter.leave()
+            with self._settling:
+                self._follow()
 
     def _hour_between(self) -> Callable[[Reading, Reading], CarbonIntensity | None]:
         """What the electricity carried between two readings, which tell the monotonic clock."""
@@ -488,6 +513,7 @@ class Session:
                 if isinstance(source, CpuModel):
                     self.meter.swap(source, CpuModel.open(self.host))
             self.surroundings.renew()
+        self._follow_no_more()  # its rows are in this ledger
         self.books.move(_ledger_path(self.settings))
 
     def close(self) -> None:
@@ -502,11 +528,12 @@ class Session:
         """On the ticker's thread, as its last act."""
         for cell in tuple(self._running):
             self.end(cell, "interrupted", ("session-closed",))
+        self._follow_no_more()
         self.books.close()
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended or (self._comes and self._called))
+        return bool(self._running or self._ended or self._tails or (self._comes and self._called))
 
     def _woken(self) -> None:
         self._look_around()
@@ -519,21 +546,25 @@ class Session:
         """Each second while a cell runs; once more when none does, to settle and hand over."""
         if self.closed:
             return
-        if not self._running or time.monotonic() >= self._next_look_s:
+        if not (self._running or self._tails) or time.monotonic() >= self._next_look_s:
             self._look_around()
         with self._unforkable:
             self.hours.look(self.surroundings.asked_for)
         self._let_in()
-        reading = self.meter.tick() if self._running or self._watcher is not None else None
+        followed = bool(self._running or self._tails)
+        reading = self.meter.tick() if followed or self._watcher is not None else None
         if self._running:
+            with self._settling:
+                self._follow()
             for cell in tuple(self._running):
                 self._checkpoint(cell)
             if len(self._ended) >= (SETTLE_FROM if self._watcher is None else 1):
                 self.account()
         else:
             self.account()
-            with self._unforkable:
-                self.books.hand_over(self._settle)
+            if not self._tails:
+                with self._unforkable:
+                    self.books.hand_over(self._settle)
         if self._watcher is not None and reading is not None:
             self._watcher.ticked(reading, self.open_cells)
 
@@ -577,7 +608,7 @@ class Session:
 
     def _settle_plans(self, ledger: Ledger) -> None:
         """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
-        while self._planned and self._planned[0][1].window is not None:
+        while self._planned and self._planned[0][1].window is not None and not self._planned[0][1].goes_on:
             planned, cell = self._planned[0]
             if cell.status == "ok":
                 actual_kwh = self.record_of(cell).footprint.facility_energy_kwh.likely

@@ -19,7 +19,7 @@ ERRORS = (RuntimeError, AssertionError, AttributeError)
 that is half imported."""
 
 Waited = Literal["all", "none", "unsure"]
-"""For all devices that this process computes on; for none, as no framework is known to compute; or for some, perhaps."""
+"""For all devices that this process computes on; for none, as no framework is known to compute; for some, perhaps."""
 
 
 def synchronise(modules: Mapping[str, ModuleType]) -> Waited:

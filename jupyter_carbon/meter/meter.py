@@ -587,9 +587,9 @@ class Meter:
 
 
 def _cards_of(source: GpuSource) -> tuple[Card, ...]:
-    return tuple(
-        Card(domain, source.power_limit_w[domain.device], source.idle_w[domain.device]) for domain in source.domains
-    )
+    idle_w, limit_w = source.idle_w, source.power_limit_w
+    gpus = (domain for domain in source.domains if domain.component == "gpu")
+    return tuple(Card(domain, limit_w[domain.device], idle_w[domain.device]) for domain in gpus)
 
 
 def _moved(a: Reading, b: Reading, t_s: float, tree_cpu_s: float) -> Reading:

@@ -90,9 +90,7 @@ class Tail:
         elif now.t_s - self.began.t_s >= LONGEST_S:
             self.over, self.is_cut = True, bool(working)
 
-    def cut(
-        self, now: Reading, presence: Mapping[str, GpuPresence], idle_w: Mapping[str, float]
-    ) -> tuple[str, ...]:
+    def cut(self, now: Reading, presence: Mapping[str, GpuPresence], idle_w: Mapping[str, float]) -> tuple[str, ...]:
         """A cell begins, or nobody looks any more: it is over, and these devices still worked."""
         if self.over:
             return ()
@@ -112,9 +110,7 @@ class Tail:
         self, a: Reading, b: Reading, presence: Mapping[str, GpuPresence], idle_w: Mapping[str, float]
     ) -> tuple[str, ...]:
         return tuple(
-            card.domain.device
-            for card in self._cards
-            if card.works(a, b, presence.get(card.domain.device), idle_w)
+            card.domain.device for card in self._cards if card.works(a, b, presence.get(card.domain.device), idle_w)
         )
 
     def _goes_on(self, working: tuple[str, ...], now: Reading) -> None:
@@ -151,12 +147,6 @@ class Tail:
             flags=tuple(flag for flag in whole.flags if flag.partition(":")[2] in self.devices),
             filled_s={d: seconds for d, seconds in whole.filled_s.items() if d in self.devices},
         )
-
-
-def with_after(window: Window, after: Window, *, is_cut: bool) -> Window:
-    """A cell's window with what its devices went on doing for it."""
-    told = (*(f"gpu-tail:{domain.device}" for domain in after.energy_j), *after.flags)
-    return replace(window, after=after, flags=tuple(dict.fromkeys((*window.flags, *told))))
 
 
 def without(window: Window, after: Window) -> Window:

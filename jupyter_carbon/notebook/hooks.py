@@ -148,7 +148,7 @@ class Hooks:
 
             options = frame.options or PLAIN
             notes = (options.problem, self.session.surroundings.refusal(options.region), self.session.books.trouble)
-            show(self.session.record_of(frame.cell), options, [note for note in notes if note])
+            show(self.session.record_now(frame.cell), options, [note for note in notes if note])
 
 
 def is_of_page(shell: InteractiveShell) -> bool:

@@ -62,6 +62,16 @@ def test_what_was_counted_comes_back_to_the_last_bit(journal: Journal):
         edge_s={"gpu0": 0.012},
         filled_s={"package-0": 1 / 9},
         wander_j={"gpu0": 1 / 11},
+        after=Window(
+            duration_s=2 / 9,
+            energy_j={GPU: 100 / 3},
+            tree_cpu_s=0.0,
+            machine_busy_s=0.0,
+            idle_w={"gpu0": 30.1},
+            gpu_busy_s={"gpu0": (0.2, 0.7)},
+            gpu_presence={"gpu0": "shared"},
+            filled_s={"gpu0": 1 / 13},
+        ),
     )
     assert all(getattr(full, field.name) for field in fields(Window)), "a field of Window that this test does not know"
     journal.context(a_context(domains=(PACKAGE, MEMORY, GPU)))
