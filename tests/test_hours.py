@@ -18,6 +18,7 @@ from machine import Machine
 from scripted import Server, serving
 from scripted import gb as half_hours
 
+from jupyter_carbon.cell import Cell
 from jupyter_carbon.footprint import NOTHING
 from jupyter_carbon.grid.providers import NoAnswer, electricity_maps, gb
 from jupyter_carbon.grid.providers.http import fetch

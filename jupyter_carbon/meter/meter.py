@@ -17,7 +17,7 @@ from typing import cast
 
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.meter.short_cells import ShortCells
-from jupyter_carbon.meter.tail import LOOK_S, OURS, Card, Tail
+from jupyter_carbon.meter.tail import LEAST_LOOK_S, LOOK_S, OURS, Card, Tail
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
 from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
@@ -111,7 +111,7 @@ class Meter:
         self._short: dict[Domain, ShortCells] = {}
         self._joined_s: dict[str, float] = {}
         self._look_at_gpus()
-        self._last = self._last_tick = self._read()
+        self._last = self._last_tick = self._before_tick = self._read()
 
     @property
     def domains(self) -> tuple[Domain, ...]:
@@ -222,7 +222,7 @@ class Meter:
                 and not self._blocks
             ):
                 now = self._trimmed(running, arrived, now)
-            before = self._last_tick
+            before = self._look_before(now, cast("Reading", running.began))
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
@@ -276,8 +276,9 @@ class Meter:
         with self._lock:
             self._tree.adopt(found)
             self._look_at_gpus()
-            before, self._last_tick = max(self._last, self._last_tick, key=lambda r: r.t_s), self._read()
-            self._note_frozen(before, self._last_tick)
+            self._before_tick = max(self._last, self._last_tick, key=lambda r: r.t_s)
+            self._last_tick = self._read()
+            self._note_frozen(self._before_tick, self._last_tick)
             if self._tail is not None:
                 self._tail.look(self._last_tick, self._gpu_presence, self._idle_w)
             return self._last_tick
@@ -500,6 +501,12 @@ class Meter:
         blocks = [block for ref in self._blocks if (block := ref()) is not None]
         self._blocks = [weakref.ref(block) for block in blocks]
         return blocks
+
+    def _look_before(self, now: Reading, began: Reading) -> Reading:
+        """The last reading in a cell that lies far enough back to tell what its devices did since."""
+        if now.t_s - self._last_tick.t_s < LEAST_LOOK_S and self._before_tick.t_s >= began.t_s:
+            return self._before_tick
+        return self._last_tick
 
     def _cut_tail(self, now: Reading) -> tuple[str, ...]:
         """The devices that still work for the cell before, now that it can be followed no longer."""
