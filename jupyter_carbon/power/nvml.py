@@ -52,6 +52,7 @@ SAMPLED = Interval(0.95, 1.0, 1.05)
 SM_SAMPLE_S = 1.0
 """A utilisation sample covers the last 1/6 to 1 s."""
 
+COUNTER = "nvml-energy"
 NO_POWER = "neither an energy counter nor a power gauge, and nothing to model it by"
 CHECK_DRIVER = "run nvidia-smi: it names what is wrong with the driver"
 
@@ -169,6 +170,17 @@ class Nvml:
                 continue
         return told
 
+    def gauge_w(self) -> Mapping[str, float]:
+        """By device, what the power gauge of a card shows now that is counted by its counter, in watts."""
+        shown_w: dict[str, float] = {}
+        for card in self._cards:
+            if card.meter.source == COUNTER and len(card.parts) == 1 and not card.power.asleep():
+                try:
+                    shown_w[card.parts[0].domain.device] = self._nvml.nvmlDeviceGetPowerUsage(card.handle) * 1e-3
+                except self._nvml.NVMLError:
+                    continue
+        return shown_w
+
     def watch(self) -> float:
         """Look at the cards whose counter is about to move, or whose power is a gauge's; the seconds until it wants to
         be called again."""
@@ -271,7 +283,7 @@ class Nvml:
             suspended_s=self._suspended_s,
         )
         steps = SteppedCounter(counter, step_s=COUNTER_STEP_S, clock=self._clock)
-        return _Meter(steps.energy_j, steps.watch, steps.edge_s, "nvml-energy", COUNTER_STEP_S, SENSOR)
+        return _Meter(steps.energy_j, steps.watch, steps.edge_s, COUNTER, COUNTER_STEP_S, SENSOR)
 
     def _gauge(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
         read_mw = self._nvml.nvmlDeviceGetPowerUsage
