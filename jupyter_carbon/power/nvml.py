@@ -292,6 +292,8 @@ class Nvml:
         read_mw = self._nvml.nvmlDeviceGetPowerUsage
         try:
             instant = tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
+        except self._nvml.NVMLError_FunctionNotFound:
+            instant = True  # a driver that is older than the cards whose gauge shows a mean
         except self._nvml.NVMLError:
             instant = False
         opened = GaugeIntegrator if instant else partial(MeanGauge, mean_s=GAUGE_MEAN_S)

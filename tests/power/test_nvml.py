@@ -200,6 +200,19 @@ def test_a_driver_without_some_function_is_metered_by_the_others(
         reader.close()
 
 
+def test_a_driver_too_old_to_tell_capabilities_has_no_card_whose_gauge_shows_a_mean(tmp_path: Path) -> None:
+    reader = GpuReader(build(tmp_path, "nvmlDeviceGetCudaComputeCapability"), tmp_path)
+    try:
+        reader.open({"NO_COUNTER": 1, "PROFILE": profile(tmp_path, "10 30\n10 300\n")})
+        for moment in (9.9, 10.0, 10.5):
+            reader.at(moment)
+            energy_j = reader.energy_j()["gpu0"]
+        # 297 J until 9.9, 16.5 J by the trapezoid over the step, 150 J; a mean of the last second would say 582.
+        assert energy_j == pytest.approx(463.5)
+    finally:
+        reader.close()
+
+
 # --- what cannot be metered --------------------------------------------------------------------------------
 
 
