@@ -96,6 +96,7 @@ class Nvml:
         self.uuids: Mapping[str, str] = {part.domain.device: part.gpu.uuid for part in parts}
         self.idle_w: Mapping[str, float] = {device: w * IDLE_SHARE for device, w in self.power_limit_w.items()}
         self.allotted, sure = allotted_nvidia(host.environ, [part.gpu for part in parts])
+        self._kept_from_us = sure and not self.allotted and "CUDA_VISIBLE_DEVICES" in host.environ
         if not sure:
             for domain in self.domains:
                 self.faults.note(domain.device, "device-order", NEVER, FOR_EVER)
@@ -118,11 +119,10 @@ class Nvml:
         except pynvml.NVMLError as err:
             pynvml.nvmlShutdown()
             raise SourceUnavailable(f"NVML does not list its devices: {err}", CHECK_DRIVER) from err
-        if not source.domains:
+        if not source.domains and not source.refused:
             source.close()
-            causes = "; ".join(f"{device}: {cause}" for device, cause in source.refused.items())
-            raise SourceUnavailable(causes or "the NVIDIA driver is loaded but shows no GPU to this process")
-        return source
+            raise SourceUnavailable("the NVIDIA driver is loaded but shows no GPU to this process")
+        return source  # also where no card can be metered: then it is there to say so
 
     def energy_j(self) -> Mapping[Domain, float]:
         """Joules since `open`, by device: one call of the driver for each card that is awake."""
@@ -154,10 +154,13 @@ class Nvml:
         # Once one pid of ours is listed, all of ours would be.
         listed = any(on_it & pids for on_it in running.values() if on_it)
         hidden = not listed and self._hidden.among(pids)
-        return {
+        seen = {
             device: "unknown" if on_it is None else presence(on_it, pids, hidden=hidden)
             for device, on_it in running.items()
         }
+        if self._kept_from_us:  # who may see no card rests on none, also where nobody else does
+            return {device: "absent" if who == "empty" else who for device, who in seen.items()}
+        return seen
 
     def utilisation(self) -> Mapping[str, float]:
         """By device, the part of the last moments in which somebody computed, from 0 to 1; a device that does not tell,

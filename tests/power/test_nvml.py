@@ -216,9 +216,11 @@ def test_a_driver_too_old_to_tell_capabilities_has_no_card_whose_gauge_shows_a_m
 # --- what cannot be metered --------------------------------------------------------------------------------
 
 
-def test_a_virtual_gpu_that_tells_nothing_is_unavailable_and_says_so(gpus: GpuReader) -> None:
-    cause = gpus.open({**SILENT, "NO_RATES": 1})["unavailable"]
-    assert cause.startswith("gpu0: neither an energy counter nor a power gauge, and nothing to model it by")
+def test_a_virtual_gpu_that_tells_nothing_is_missing_and_says_so(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, "NO_RATES": 1})
+    assert opened["refused"]["gpu0"].startswith("neither an energy counter nor a power gauge, and nothing to model it")
+    assert gpus.energy_j() == {}
+    assert gpus.faults(3.0, 4.0) == ["not-metered:gpu0"]
 
 
 def test_a_device_that_tells_nothing_is_absent_beside_one_that_has_power(gpus: GpuReader) -> None:
@@ -278,7 +280,9 @@ def test_the_table_stands_in_where_the_driver_tells_no_limit(gpus: GpuReader) ->
 
 
 def test_a_card_that_nobody_knows_is_not_modelled_by_a_guess(gpus: GpuReader) -> None:
-    assert "gpu0: neither" in gpus.open({**SILENT, "LIMIT_W": 0})["unavailable"]
+    opened = gpus.open({**SILENT, "LIMIT_W": 0})
+    assert (opened["domains"], list(opened["refused"])) == ({}, ["gpu0"])
+    assert gpus.faults(3.0, 4.0) == ["not-metered:gpu0"]
 
 
 def test_a_modelled_card_that_stops_answering_holds_its_last_power_and_is_flagged(gpus: GpuReader) -> None:
@@ -403,6 +407,12 @@ def test_the_environment_says_which_devices_are_ours(
     gpus: GpuReader, environ: dict[str, str], allotted: list[str]
 ) -> None:
     assert gpus.open({"DEVICES": 2}, **environ)["allotted"] == allotted
+
+
+@pytest.mark.parametrize(("visible", "who"), [("", "absent"), ("-1", "absent"), ("0", "empty")])
+def test_an_empty_card_that_is_kept_from_us_is_not_ours_to_rest_on(gpus: GpuReader, visible: str, who: str) -> None:
+    gpus.open(CUDA_VISIBLE_DEVICES=visible)
+    assert gpus.presence(4711) == {"gpu0": who}
 
 
 def test_an_index_between_different_cards_is_flagged(gpus: GpuReader) -> None:
