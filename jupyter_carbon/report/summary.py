@@ -15,6 +15,7 @@ FLAGS: Mapping[str, str] = {
     "read-failed": "a read of the counter failed: filled with the expected power",
     "counter-reset": "the counter was reset: filled with the expected power",
     "implausible": "the counter jumped beyond what the device can draw: filled with the expected power",
+    "uneven": "the counter rose faster than the device can draw, as when it tells late: counted here",
     "gap": "not read for so long that it may have wrapped: filled with the expected power",
     "gauge-gap": "the power gauge was not read for a while",
     "gauge-swings": "power changed faster than its gauge can be looked at",
