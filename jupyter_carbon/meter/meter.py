@@ -40,6 +40,7 @@ drawn in them, but for the idle power of the pause."""
 SLOW_LOOK_S, SLOW_RATION = 1e-3, 1000.0
 """A driver that takes longer than this to answer is let rest for so many times as long between two looks."""
 LEAST_REST_S = 0.001
+KEPT_TIMES = 3
 GIVEN_UP_S = 1e-4
 """Whoever gives Python's lock up for less may have it back before a waiting thread has woken."""
 
@@ -103,7 +104,7 @@ class Meter:
         self._to_learn: deque[Window] = deque(maxlen=KEPT_WINDOWS)
         self._short: dict[Domain, ShortCells] = {}
         self._joined_s: dict[str, float] = {}
-        self._looks_s: deque[float] = deque(maxlen=3)
+        self._looks_s: deque[float] = deque(maxlen=KEPT_TIMES)
         self._look_at_gpus()
         self._last = self._last_tick = self._read()
 
@@ -273,7 +274,8 @@ class Meter:
                     next_s = min((source.watch() for source in self._watched), default=left_s)
                 self._looks_s.append(self._clock() - began_s)
                 took_s = min(self._looks_s)  # one may have waited for a core, all of them for a driver
-                slow = took_s > SLOW_LOOK_S and took_s > self._lock_s() * (1 + len(self.domains))
+                known = len(self._looks_s) == KEPT_TIMES
+                slow = known and took_s > SLOW_LOOK_S and took_s > self._lock_s() * (1 + len(self.domains))
                 wait_s = min(left_s, max(next_s, took_s * SLOW_RATION if slow else 0.0))
             if rest(max(wait_s, LEAST_REST_S)):
                 return
