@@ -199,4 +199,4 @@ class CarbonMagics:
         from jupyter_carbon.calibration.words import calibrate  # noqa: PLC0415
 
         session = self.hooks.session
-        return Said(calibrate(text, session.upkeep.calibrator, os.environ))
+        return Said(calibrate(text, session.upkeep.calibrator, os.environ, say=print))
