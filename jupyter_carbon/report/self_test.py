@@ -105,7 +105,7 @@ def run(
         meter.tick()  # finds the children whose seconds are ours
         block = meter.mark()
         for _ in range(round(seconds / GAUGE_S)):
-            sleep(GAUGE_S)
+            meter.watch(GAUGE_S, lambda pause_s: sleep(pause_s) is not None)  # gauges are to be looked at
             for source in gauged:
                 for device, watts in source.gauge_w().items():
                     shown_w.setdefault(device, []).append(watts)
