@@ -135,7 +135,11 @@ class Calibrator:
 
     def _rest(self, seconds: float) -> None:
         """Sleep, and look meanwhile at what moves between ticks, as gauges do: no cell may be metered now."""
-        self._meter.watch(seconds, lambda pause_s: self._sleep(pause_s) is not None)
+        self._meter.watch(seconds, self._doze)
+
+    def _doze(self, seconds: float) -> bool:
+        self._sleep(seconds)
+        return False
 
     def _require_own_machine(self) -> None:
         if self._host.is_slice:
