@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
@@ -47,7 +48,7 @@ from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
-from jupyter_carbon.upkeep import Calibrations, Upkeep
+from jupyter_carbon.upkeep import Upkeep, calibration_of
 from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
@@ -229,14 +230,13 @@ class Session:
         self._next_look_s = 0.0
         self._soon: deque[Callable[[], object]] = deque()
 
-        calibrations = Calibrations(environ)
         self.surroundings = Surroundings(
             settings,
             root,
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=calibrations.of,
+            calibration=partial(calibration_of, environ),
         )
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
@@ -257,7 +257,7 @@ class Session:
             books=self.books,
             boundary=self.boundary,
             refusals=lambda: self.refusals,
-            calibrations=calibrations,
+            environ=environ,
             reconfigure=self.reconfigure,
         )
         self.note(*refused)
