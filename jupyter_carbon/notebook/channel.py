@@ -15,9 +15,10 @@ from jupyter_carbon.notebook.live import Live, Now
 from jupyter_carbon.notebook.protocol import MAX_EQUIVALENTS, VERSION, BadQuestion, digits, parse_question
 
 if TYPE_CHECKING:
+    from jupyter_carbon.cell import Cell
     from jupyter_carbon.model import CellRecord, Component, Footprint, Reading
     from jupyter_carbon.notebook.wire import Answer, EquivalentItem, FindingItem, Question, Snapshot
-    from jupyter_carbon.session import Cell, Session
+    from jupyter_carbon.session import Session
 
 PERIOD_S = 1.0
 LOOKED_AT_S = 0.5
