@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
@@ -40,7 +41,7 @@ from jupyter_carbon.model import (
     Status,
     Window,
 )
-from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
+from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect, is_present
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
@@ -48,7 +49,7 @@ from jupyter_carbon.tails import STILL_BUSY, Tails
 from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
-from jupyter_carbon.upkeep import Calibrations, Upkeep
+from jupyter_carbon.upkeep import Upkeep, calibration_of
 from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
@@ -187,14 +188,13 @@ class Session:
         self._next_look_s = 0.0
         self._soon: deque[Callable[[], object]] = deque()
 
-        calibrations = Calibrations(environ)
         self.surroundings = Surroundings(
             settings,
             root,
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=calibrations.of,
+            calibration=partial(calibration_of, environ),
         )
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
@@ -204,7 +204,7 @@ class Session:
             n_cpu=self.host.logical_cpus,
             idle_w=known.idle_w if (known := self.surroundings.calibration) else None,
         )
-        self.gpus_found = False
+        self.gpus_found = self._gpus_awaited = False
         self._warm, self._looked = threading.Event(), threading.Event()
         self.hours = Hours(self._make_live, lambda region: self.surroundings.place(region)[0])
         self.books = Bookkeeper(_ledger_path(settings), self.id, recording=recording)
@@ -215,7 +215,7 @@ class Session:
             books=self.books,
             boundary=self.boundary,
             refusals=lambda: self.refusals,
-            calibrations=calibrations,
+            environ=environ,
             reconfigure=self.reconfigure,
         )
         self._tails = Tails(self.meter, self.books)
@@ -320,6 +320,8 @@ class Session:
             self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
+        if self._gpus_awaited:
+            flags += ("gpu-awaited",)
         window = self.meter.end(cell.running, waited=waited == "all")
         if flags:
             window = replace(window, flags=window.flags + flags)
@@ -633,13 +635,15 @@ class Session:
             # parent has begun may never answer, and where the parent counts what is used anyway.
             for name in () if self._forked else GPU_SOURCES:
                 with self._unforkable:
+                    self._gpus_awaited = is_present(name, self.host)
                     sources, refusals = detect(self.host, (name,))
                 self.refusals += refusals
                 for source in sources:
                     import jupyter_carbon.meter.device_sync  # noqa: F401, PLC0415  (so that no cell's end has to)
 
                     self.meter.add_gpus(cast("GpuSource", source))
-                    self.gpus_found = True
+                    self.gpus_found = self.gpus_found or bool(source.domains)
+                self._gpus_awaited = False
             if self.gpus_found:
                 self.surroundings.renew()
                 self._foresee()
