@@ -173,7 +173,8 @@ const about = object({
   findings: list(object({ topic: text, health: word('good', 'note', 'problem'), text, remedy: maybe(text) })),
   flags: dictionary(text)
 });
-const period = word('today', '7d', '30d', 'all');
+export const PERIODS = ['today', '7d', '30d', 'all'] as const;
+const period = word(...PERIODS);
 
 const news = object({ v: num, session_id: text, since_run: num, news: list(cell) });
 const lookAnswer = object({ v: num, answer: word('look'), snapshot, cells: list(cell), about });
