@@ -98,6 +98,7 @@ class Nvml:
             part.domain.device: card.idle_w * part.share for card in self._cards for part in card.parts
         }
         self.allotted, sure = allotted_nvidia(host.environ, [part.gpu for part in parts])
+        self._kept_from_us = sure and not self.allotted and "CUDA_VISIBLE_DEVICES" in host.environ
         if not sure:
             for domain in self.domains:
                 self.faults.note(domain.device, "device-order", NEVER, FOR_EVER)
@@ -120,11 +121,10 @@ class Nvml:
         except pynvml.NVMLError as err:
             pynvml.nvmlShutdown()
             raise SourceUnavailable(f"NVML does not list its devices: {err}", CHECK_DRIVER) from err
-        if not source.domains:
+        if not source.domains and not source.refused:
             source.close()
-            causes = "; ".join(f"{device}: {cause}" for device, cause in source.refused.items())
-            raise SourceUnavailable(causes or "the NVIDIA driver is loaded but shows no GPU to this process")
-        return source
+            raise SourceUnavailable("the NVIDIA driver is loaded but shows no GPU to this process")
+        return source  # also where no card can be metered: then it is there to say so
 
     def energy_j(self) -> Mapping[Domain, float]:
         """Joules since `open`, by device: one call of the driver for each card that is awake."""
@@ -156,10 +156,13 @@ class Nvml:
         # Once one pid of ours is listed, all of ours would be.
         listed = any(on_it & pids for on_it in running.values() if on_it)
         hidden = not listed and self._hidden.among(pids)
-        return {
+        seen = {
             device: "unknown" if on_it is None else presence(on_it, pids, hidden=hidden)
             for device, on_it in running.items()
         }
+        if self._kept_from_us:  # who may see no card rests on none, also where nobody else does
+            return {device: "absent" if who == "empty" else who for device, who in seen.items()}
+        return seen
 
     def utilisation(self) -> Mapping[str, float]:
         """By device, the part of the last moments in which somebody computed, from 0 to 1; a device that does not tell,
@@ -296,6 +299,8 @@ class Nvml:
         read_mw = self._nvml.nvmlDeviceGetPowerUsage
         try:
             instant = tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
+        except self._nvml.NVMLError_FunctionNotFound:
+            instant = True  # a driver that is older than the cards whose gauge shows a mean
         except self._nvml.NVMLError:
             instant = False
         opened = GaugeIntegrator if instant else partial(MeanGauge, mean_s=GAUGE_MEAN_S)

@@ -298,8 +298,13 @@ def test_a_gpu_at_rest_is_stored_beside_a_processor_that_has_no_counter(tmp_path
 
 def test_a_gpu_that_somebody_computes_on_is_not_at_rest(bench):
     bench.meter.add_gpus(Card(bench.clock, all_s=lambda seconds: 0.3 * seconds))
-    tick = bench.sleep
-    bench.sleep = lambda seconds: (tick(seconds), bench.meter.tick())
+    sleep = bench.sleep
+
+    def sleep_and_tick(seconds: float) -> None:
+        sleep(seconds)
+        bench.meter.tick()
+
+    bench.sleep = sleep_and_tick
     bench.calibrator = bench.a_calibrator()
     says(bench, "devices")
     assert bench.store.load().idle_w == pytest.approx({"package-0": IDLE_W})

@@ -601,3 +601,20 @@ def test_looks_at_a_gauge_have_no_beat() -> None:
     assert sum(waits_s) / 100 == pytest.approx(0.1, rel=0.02)
     assert 0.05 <= min(waits_s) < 0.052
     assert 0.148 < max(waits_s) <= 0.15
+
+
+def test_a_rise_that_no_device_can_draw_in_that_time_is_counted_and_flagged() -> None:
+    bench = Bench()
+    bench.after(0.1, 6.0)
+    assert bench.after(0.1, 26.0) == pytest.approx(32.0)  # 260 W where 1.5 x 100 W is the most
+    assert bench.last(0.1) == ("uneven:package-0",)
+    assert bench.after(0.1, 6.0) == pytest.approx(38.0)
+    assert bench.last(0.1) == ()
+
+
+def test_what_was_told_late_is_measured_against_all_the_time_since_the_counter_moved() -> None:
+    bench = Bench()
+    bench.after(0.1, 6.0)
+    bench.after(0.04, 0.0)
+    assert bench.after(0.16, 26.0) == pytest.approx(32.0)  # 130 W over 0.2 s
+    assert bench.last(0.2) == ()
