@@ -28,6 +28,7 @@ from jupyter_carbon.model import (
 from jupyter_carbon.notebook.protocol import (
     LABEL_CHARS,
     MAX_FLAGS,
+    MOST_NEWS,
     PART_OF,
     PARTS,
     REASON_CHARS,
@@ -38,6 +39,7 @@ from jupyter_carbon.notebook.protocol import (
     Packer,
     clip,
     digits,
+    encoded_bytes,
     fitted,
     range_of,
     worst,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
         EquivalentItem,
         Grid,
         Intensity,
+        News,
         Part,
         PartState,
         RunningCell,
@@ -179,6 +182,9 @@ class Live:
         self._settled_keys: set[str] = set()
         self._rows: dict[str, _Row] = {}
         self._finished_sources: set[str] = set()
+        self._untold: dict[str, None] = {}
+        """Rows that have changed since :meth:`news` was last asked, and the runs that had ended by then."""
+        self._told_run = 0
         self._last_key: str | None = None
         self._top_keys: list[str] = []
         self._top: list[TopCell] = []
@@ -209,6 +215,7 @@ class Live:
         key = _key(record)
         self._rows[key] = _with_run(self._rows.get(key), key, record, self._runs, repeat=repeat, client=client)
         self._last_key = key
+        self._untold[key] = None
         self._rank(key)
         self._doubt(record.flags)
 
@@ -225,6 +232,7 @@ class Live:
         self._doubt(flag for flag in after.flags if flag not in before.flags)
         self._settled_runs += 1
         self._settled_keys.add(key)
+        self._untold[key] = None
 
     def _rank(self, key: str) -> None:
         """A cell's sum only grows, so the largest three are among the old three and this one: no walk over all rows."""
@@ -262,6 +270,23 @@ class Live:
         """The rows that runs after number `run` have changed, or that were told anew; the oldest run first."""
         news = (row.cell for key, row in self._rows.items() if row.cell["run"] > run or key in self._settled_keys)
         return sorted(news, key=lambda cell: cell["run"])
+
+    def news(self) -> list[News]:
+        """The rows that have changed since the last call, each message within `SNAPSHOT_BYTES`: of very many the newest
+        in `MOST_NEWS` messages."""
+        told: list[News] = []
+        room = 0
+        for cell in sorted((self._rows[key].cell for key in self._untold), key=lambda cell: cell["run"]):
+            size = encoded_bytes(cell) + len(", ")
+            if size > room:
+                since_run = max(self._told_run, told[-1]["news"][-1]["run"]) if told else self._told_run
+                told.append({"v": VERSION, "session_id": self._session_id, "since_run": since_run, "news": []})
+                room = SNAPSHOT_BYTES - encoded_bytes(told[-1])
+            told[-1]["news"].append(cell)
+            room -= size
+        self._untold.clear()
+        self._told_run = self._runs
+        return told[-MOST_NEWS:]
 
     def snapshot(self, now: Now) -> Snapshot:
         """The next whole snapshot, within `SNAPSHOT_BYTES`."""

@@ -313,6 +313,38 @@ def test_two_kinds_of_intensity_have_no_sum_in_the_total_and_none_in_a_row(live)
     ]
 
 
+# --- rows that change while another cell runs ---------------------------------------------------------------------
+
+
+def test_a_row_is_news_once_and_again_when_it_changes(live):
+    live.ended(run_of(0.001, cell_id="c1"))
+    live.ended(run_of(0.001, cell_id="c2"))
+    assert [(some["since_run"], [row["key"] for row in some["news"]]) for some in live.news()] == [(0, ["c1", "c2"])]
+    assert live.news() == []
+    live.ended(run_of(0.001, cell_id="c1"))
+    assert [(some["since_run"], [row["run"] for row in some["news"]]) for some in live.news()] == [(2, [3])]
+
+
+def test_a_row_that_is_told_anew_is_news(live):
+    before = run_of(0.002)
+    live.ended(before)
+    live.news()
+    live.settled(before, settled(before, hour(20.0, "actual")))
+    (some,) = live.news()
+    assert [row["operational_gco2e"]["likely"] for row in some["news"]] == [pytest.approx(0.04)]
+
+
+def test_many_news_come_in_messages_under_four_kilobytes_that_follow_each_other(live):
+    for number in range(500):
+        live.ended(run_of(0.001, cell_id=f"c{number:03d}", label="x" * 60), client="p" * 36)
+    told = live.news()
+    assert len(told) == 4
+    assert all(encoded_bytes(some) <= 4000 for some in told)
+    runs = [row["run"] for some in told for row in some["news"]]
+    assert runs == list(range(runs[0], 501))  # the newest; who has missed the others sees it by the first number
+    assert [some["since_run"] for some in told] == [some["news"][0]["run"] - 1 for some in told]
+
+
 NASTY = st.text(st.characters(codec="utf-8"), max_size=200) | st.sampled_from(
     ["\x00" * 5000, "𝕏" * 5000, '"<b>&' * 2000, "\\" * 9999]
 )
