@@ -25,9 +25,9 @@ from jupyter_carbon.value import replace
 SEARCH_FROM_S = 0.05
 """Cells longer than this have their child processes looked for once more at their end."""
 
-TRIM_FROM_S, TRIM_TO_S = 0.5e-3, 0.01
+TRIM_FROM_S, TRIM_TO_S = 0.5e-3, 0.1
 """Of cells between these the microseconds are taken off that pass between their own work and the readings at their
-edges: of longer ones a hundred are less than a hundredth, shorter ones are half a step of the quickest counter."""
+edges: of longer ones a hundred are less than a thousandth, shorter ones are half a step of the quickest counter."""
 
 IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
