@@ -108,8 +108,8 @@ class Bench:
         return self.folder / "powercap"
 
     def run(self, case: Case) -> dict[str, Result]:
-        """One case on all meters at once, or on one after the other where cells spin, which takes a core.  A meter that was
-        held up, or was late, is asked again."""
+        """One case on all meters at once, or on one after the other where cells spin, which takes a core.  A meter that
+        was held up, or was late, is asked again."""
         results: dict[str, Result] = {name: Result(name, why_not=why) for name, why in self.absent.items()} | {
             name: Result(name, why_not="no window for cells this short") for name in case.skip
         }
