@@ -204,9 +204,9 @@ def _export(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     session = Session(Carbon(), recording=False)
     session.wait_until_warm(timeout_s=10.0)
-    findings = session.findings()
+    findings = session.upkeep.findings()
     if options.test:
-        findings += session.self_test()
+        findings += session.upkeep.self_test()
     session.close()
     if options.json:
         _print_json([asdict(finding) for finding in findings])

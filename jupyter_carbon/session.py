@@ -41,24 +41,21 @@ from jupyter_carbon.model import (
     Window,
 )
 from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
-from jupyter_carbon.power.counter import suspended_s
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
 from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
+from jupyter_carbon.upkeep import Calibrations, Upkeep
 from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
-    from jupyter_carbon.calibration.procedure import Calibrator
-    from jupyter_carbon.calibration.store import Calibration, Store
     from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
-    from jupyter_carbon.report.doctor import Finding
 
     class Watcher(Protocol):
         """Who wants to see a session as it goes; called on the ticker's thread, off every cell's path."""
@@ -232,16 +229,15 @@ class Session:
         self._next_look_s = 0.0
         self._soon: deque[Callable[[], object]] = deque()
 
+        calibrations = Calibrations(environ)
         self.surroundings = Surroundings(
             settings,
             root,
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=self._stored_calibration,
+            calibration=calibrations.of,
         )
-        self._calibrator: Calibrator | None = None
-        self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
             sources,
@@ -254,6 +250,16 @@ class Session:
         self._warm, self._looked = threading.Event(), threading.Event()
         self.hours = Hours(self._make_live, lambda region: self.surroundings.place(region)[0])
         self.books = Bookkeeper(_ledger_path(settings), self.id, recording=recording)
+        self.upkeep = Upkeep(
+            self.meter,
+            self.surroundings,
+            hours=self.hours,
+            books=self.books,
+            boundary=self.boundary,
+            refusals=lambda: self.refusals,
+            calibrations=calibrations,
+            reconfigure=self.reconfigure,
+        )
         self.note(*refused)
         self._ticker = Ticker(
             self._tick,
@@ -464,66 +470,6 @@ class Session:
         if self._comes is not None and (self._called or any(cell.run.cell_id for cell in self.open_cells)):
             self._watcher, self._comes = self._comes(), None
             self._watcher.ticked(self.meter.tick(), self.open_cells)
-
-    def findings(self) -> tuple[Finding, ...]:
-        """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import (  # noqa: PLC0415  (when somebody asks)
-            Finding,
-            examine,
-            of_calibration,
-            of_clock,
-            of_grid,
-            of_ledger,
-        )
-
-        return (
-            *examine(self.host, self.meter.sources, self.refusals, self.context()),
-            of_calibration(self.surroundings.calibration, self.context(), self.host),
-            of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
-            *of_grid(self.hours.states),
-            of_ledger(self.books.path, self.books.trouble),
-            *(Finding("warning", "problem", text) for text in self.warnings),
-            *(Finding("fault", "problem", text) for text in self.boundary.faults),
-        )
-
-    def self_test(self) -> tuple[Finding, ...]:
-        """Ten seconds of a known load, and whether the numbers move as they must; off any cell's path."""
-        from jupyter_carbon.report.self_test import findings  # noqa: PLC0415  (when somebody asks)
-
-        return findings(self.meter, self.context(), self.host)
-
-    @property
-    def calibrator(self) -> Calibrator:
-        """Calibrates this machine."""
-        if self._calibrator is None:
-            from jupyter_carbon.calibration.procedure import Calibrator  # noqa: PLC0415  (when somebody asks)
-
-            self._calibrator = Calibrator(
-                self.meter,
-                self.context,
-                self.host,
-                self._store(self.host),
-                before=self.surroundings.wall_of_its_kind,
-                on_new=self._calibrated,
-            )
-        return self._calibrator
-
-    @property
-    def _calibrations(self) -> Path:
-        return default_path(self._environ).parent / "calibration"
-
-    def _store(self, host: Host) -> Store:
-        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
-
-        return Store(self._calibrations, host)
-
-    def _stored_calibration(self, host: Host) -> Calibration | None:
-        """What was calibrated on this machine; where nothing ever was, nothing is imported to find that out."""
-        return self._store(host).load() if self._calibrations.is_dir() else None
-
-    def _calibrated(self, calibration: Calibration) -> None:
-        self.surroundings.calibration = calibration
-        self.reconfigure()
 
     def outlook(self) -> Outlook:
         """The grid here, now and in the coming day, as far as it is known in memory; off the cell's path."""

@@ -414,7 +414,7 @@ def test_no_key_and_no_postcode_is_in_the_ledger_the_journal_a_record_or_a_log(s
     until(lambda: any("history" in path for path in server.paths()))
     until(lambda: any(state.trouble for state in session.hours.states))
     assert not session.boundary.faults
-    told = repr([record.to_dict() for record in rows(machine)]) + caplog.text + repr(session.findings())
+    told = repr([record.to_dict() for record in rows(machine)]) + caplog.text + repr(session.upkeep.findings())
     session.close()
     assert any("EC1A" in path for path in server.paths())  # it was asked for
     for path in machine.root.rglob("*"):

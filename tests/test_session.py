@@ -540,7 +540,7 @@ def test_a_ledger_that_cannot_be_written_costs_one_warning_and_no_cell(machine, 
     assert len(caplog.records) == 1
     assert "a-file" in caplog.text
     assert session.books.trouble is not None
-    ledger = next(finding for finding in session.findings() if finding.topic == "ledger")
+    ledger = next(finding for finding in session.upkeep.findings() if finding.topic == "ledger")
     assert ledger.health == "problem"
 
 
@@ -568,7 +568,7 @@ def test_a_damaged_ledger_is_kept_aside_and_said_once(machine, open_session, cap
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "was damaged" in caplog.text
     assert len(rows(machine)) == 3
-    assert any(finding.topic == "warning" and "was damaged" in finding.text for finding in session.findings())
+    assert any(finding.topic == "warning" and "was damaged" in finding.text for finding in session.upkeep.findings())
 
 
 def test_a_ledger_of_a_stranger_is_left_alone_and_said(machine, open_session, caplog):
@@ -626,7 +626,7 @@ def test_a_slice_of_a_processor_is_modelled_not_billed_the_whole_socket(tmp_path
     machine.tree.cpus(2, "AMD EPYC 7742 64-Core Processor", siblings=128)
     machine.package()
     session = machine.session()
-    findings = {finding.topic: finding for finding in session.findings()}
+    findings = {finding.topic: finding for finding in session.upkeep.findings()}
     sources = [source.name for source in session.meter.sources]
     limits = session.context().power_limit_w
     session.close()
@@ -646,7 +646,7 @@ def test_without_threads_cells_are_metered_at_their_edges_and_the_doctor_says_so
     for n in range({2 * SETTLE_FROM}):
         session.end(session.begin("1", owner=object()))
     kept = len(session._ended)
-    findings = [finding.text for finding in session.findings()]
+    findings = [finding.text for finding in session.upkeep.findings()]
     session.close()
     print(json.dumps([kept, session.account().totals.cells, findings]))
     """

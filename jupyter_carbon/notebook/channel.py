@@ -155,7 +155,8 @@ class Channel:
 
         self._session.account()  # what has ended since the last tick is told, and so is in the snapshot
         findings: list[FindingItem] = [
-            {"topic": f.topic, "health": f.health, "text": f.text, "remedy": f.remedy} for f in self._session.findings()
+            {"topic": f.topic, "health": f.health, "text": f.text, "remedy": f.remedy}
+            for f in self._session.upkeep.findings()
         ]
         with self._lock:
             return {

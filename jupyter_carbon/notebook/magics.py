@@ -190,13 +190,13 @@ class CarbonMagics:
         if text.strip() not in ("", "--test"):
             raise ValueError(f"{text}: --test, or nothing")
         session = self.hooks.session
-        findings = session.findings()
+        findings = session.upkeep.findings()
         if text.strip():
-            findings += session.self_test()
+            findings += session.upkeep.self_test()
         return Said(findings_text(findings))
 
     def _calibrate(self, text: str) -> Said:
         from jupyter_carbon.calibration.words import calibrate  # noqa: PLC0415
 
         session = self.hooks.session
-        return Said(calibrate(text, session.calibrator, os.environ))
+        return Said(calibrate(text, session.upkeep.calibrator, os.environ))

@@ -191,13 +191,13 @@ class Nvml:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             model, uuid = nvml.nvmlDeviceGetName(handle), nvml.nvmlDeviceGetUUID(handle)
             limit_w = self._limit_w(handle)
-            power = RuntimePower(host.root / "sys/bus/pci/devices" / self._pci_address(handle))
         except nvml.NVMLError as err:
             self._refuse(device, f"the driver does not answer for it: {err}")
             return
+        power = RuntimePower(host.root / "sys/bus/pci/devices" / self._pci_address(handle))
         try:
             meter = self._counter(handle, device, limit_w, power)
-        except nvml.NVMLError_NotSupported:
+        except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound):
             try:
                 meter = self._gauge(handle, device, limit_w, power)
             except (nvml.NVMLError, ValueError) as err:
@@ -229,12 +229,15 @@ class Nvml:
     def _limit_w(self, handle: Any) -> float:
         try:
             return float(self._nvml.nvmlDeviceGetEnforcedPowerLimit(handle)) * 1e-3 or LIMIT_UNKNOWN_W
-        except self._nvml.NVMLError_NotSupported:
+        except (self._nvml.NVMLError_NotSupported, self._nvml.NVMLError_FunctionNotFound):
             return LIMIT_UNKNOWN_W
 
     def _pci_address(self, handle: Any) -> str:
-        """As sysfs writes it: 0000:01:00.0.  The function of a GPU is always 0."""
-        pci = self._nvml.nvmlDeviceGetPciInfo(handle)
+        """As sysfs writes it: 0000:01:00.0, where the driver tells it.  The function of a GPU is always 0."""
+        try:
+            pci = self._nvml.nvmlDeviceGetPciInfo(handle)
+        except self._nvml.NVMLError:
+            return "untold"  # nothing lies there, so this card counts as awake
         return f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0"
 
     def _counter(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
@@ -342,10 +345,15 @@ class Nvml:
         return [(sample.pid, sample.timeStamp, sample.smUtil) for sample in samples]
 
     def _running(self, handle: Any) -> frozenset[int] | None:
+        nvml = self._nvml
         try:
-            return frozenset(process.pid for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-        except self._nvml.NVMLError:
+            try:
+                processes = nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
+            except nvml.NVMLError_FunctionNotFound:  # a driver older than 510
+                processes = nvml.nvmlDeviceGetComputeRunningProcesses_v2(handle)
+        except nvml.NVMLError:
             return None
+        return frozenset(process.pid for process in processes)
 
 
 class SmSeconds:

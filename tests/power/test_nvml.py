@@ -177,6 +177,29 @@ def test_a_failed_gauge_holds_its_last_power(gpus: GpuReader) -> None:
     assert gpus.faults(0.0, 6.0) == ["read-failed:gpu0"]
 
 
+@pytest.mark.parametrize(
+    ("missing", "source"),
+    [
+        (("nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetCudaComputeCapability"), "nvml-energy"),
+        (("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetMigMode"), "nvml-energy"),
+        (("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetProcessUtilization"), "nvml-energy"),
+        (("nvmlDeviceGetTotalEnergyConsumption",), "nvml-power"),
+    ],
+)
+def test_a_driver_without_some_function_is_metered_by_the_others(
+    tmp_path: Path, missing: tuple[str, ...], source: str
+) -> None:
+    reader = GpuReader(build(tmp_path, *missing), tmp_path)
+    try:
+        assert reader.open({"CAPABILITY": "7.0"})["domains"]["gpu0"]["source"] == source
+        reader.at(2.0)
+        assert reader.energy_j() == pytest.approx({"gpu0": 200.0})  # 100 W
+        told = "unknown" if "nvmlDeviceGetComputeRunningProcesses_v3" in missing else "empty"
+        assert reader.presence(4711) == {"gpu0": told}
+    finally:
+        reader.close()
+
+
 # --- what cannot be metered --------------------------------------------------------------------------------
 
 

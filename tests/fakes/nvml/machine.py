@@ -15,12 +15,17 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def build(folder: Path) -> Path:
-    """Compile the fake into `folder`; put that on LD_LIBRARY_PATH.  Environment: see the head of fake_nvml.c."""
+def build(folder: Path, *missing: str) -> Path:
+    """Compile the fake into `folder`; put that on LD_LIBRARY_PATH.  Environment: see the head of fake_nvml.c.
+
+    Functions that are `missing` are not in the library, as those of newer drivers are not in older ones.
+    """
     library = folder / "libnvidia-ml.so.1"
-    soname = "-Wl,-soname,libnvidia-ml.so.1"
-    words = ["cc", "-shared", "-fPIC", "-O1", soname, "-o", str(library), str(HERE / "fake_nvml.c"), "-lm"]
-    subprocess.run(words, check=True, timeout=60)
+    words = ["cc", "-shared", "-fPIC", "-O1", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(library)]
+    if missing:
+        (folder / "exports").write_text(f"{{ local: {' '.join(f'{name};' for name in missing)} }};")
+        words.append(f"-Wl,--version-script={folder / 'exports'}")
+    subprocess.run([*words, str(HERE / "fake_nvml.c"), "-lm"], check=True, timeout=60)
     return library
 
 
