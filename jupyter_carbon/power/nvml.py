@@ -13,15 +13,8 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from jupyter_carbon.model import ONE, Component, Domain, GpuPresence, Interval, SourceUnavailable
-from jupyter_carbon.power.counter import (
-    LOOK_S,
-    FaultLog,
-    GaugeIntegrator,
-    MeanGauge,
-    Seconds,
-    WrappingCounter,
-    suspended_s,
-)
+from jupyter_carbon.power.counter import FaultLog, Seconds, WrappingCounter, suspended_s
+from jupyter_carbon.power.gauge import LOOK_S, GaugeIntegrator, Glances, MeanGauge
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.present import nvidia_library
 from jupyter_carbon.power.steps import SteppedCounter
