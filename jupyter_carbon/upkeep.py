@@ -83,7 +83,7 @@ class Upkeep:
             of_calibration(self._surroundings.calibration, context, host),
             of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
             *of_grid(self._hours.states),
-            of_ledger(self._books.path, self._books.trouble),
+            of_ledger(self._books.path, self._books.trouble if self._books.recording else None),
             *(Finding("warning", "problem", text) for text in self._books.warnings),
             *(Finding("fault", "problem", text) for text in self._boundary.faults),
         )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from typing import cast
 
+from jupyter_carbon.calibration.faults import not_counted
 from jupyter_carbon.calibration.fit import AGAIN, CalibrationRefused, Point, WallFit, check_point, fit_wall
+from jupyter_carbon.calibration.gpu_load import FRAMEWORKS, GpuLoad, loaded
+from jupyter_carbon.calibration.gpu_minute import Card, GpuMinute, cards_of
 from jupyter_carbon.calibration.known_load import busy
 from jupyter_carbon.calibration.plugs import Fetch, Plug
 from jupyter_carbon.calibration.store import Calibration, Store, counted_by
@@ -16,6 +21,7 @@ from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.model import ONE, Context, Interval, Share, WallModel, Window
 from jupyter_carbon.power.cpu_curve import CpuCurve
+from jupyter_carbon.power.gpu_curve import GpuCurve
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.value import value
 
@@ -69,11 +75,13 @@ class Calibrator:
         before: Callable[[], WallModel],
         on_new: Callable[[Calibration], None] = lambda _: None,
         load: Load = busy,
+        gpu_load: Callable[[], GpuLoad | None] = lambda: loaded(sys.modules),
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         today: Callable[[], str] = lambda: datetime.now(timezone.utc).date().isoformat(),
     ) -> None:
         self._meter, self._context, self._host, self._store, self._before = meter, context, host, store, before
+        self._gpu_load = gpu_load
         self._on_new, self._load, self._sleep, self._clock, self._today = on_new, load, sleep, clock, today
         self._last: Stretch | None = None
         self._read_of_last = False
@@ -88,11 +96,11 @@ class Calibrator:
 
     def rest(self) -> Stretch:
         """See what the machine draws as it rests."""
-        return self._stretch("rest", REST_S, self._sleep)
+        return self._stretch("rest", REST_S, self._rest)
 
     def work(self) -> Stretch:
         """See what it draws with all CPUs busy."""
-        return self._loaded(LOAD_S, self._sleep, settle_s=SETTLE_S)
+        return self._loaded(LOAD_S, self._rest, settle_s=SETTLE_S)
 
     def _loaded(self, seconds: float, look: Callable[[float], None], *, settle_s: float, part: float = 1.0) -> Stretch:
         self._require_own_machine()
@@ -107,12 +115,19 @@ class Calibrator:
 
     def _stretch(self, kind: str, seconds: float, look: Callable[[float], None]) -> Stretch:
         self._require_own_machine()
+        return self._look(kind, seconds, look)
+
+    def _look(self, kind: str, seconds: float, look: Callable[[float], None]) -> Stretch:
         block = self._meter.mark()
         look(seconds)
         window = self._meter.since(block)
         self._last = _stretch(kind, window, self._context(), self._host, self._clock())
         self._read_of_last = False
         return self._last
+
+    def _rest(self, seconds: float) -> None:
+        """Sleep, and look meanwhile at what moves between ticks, as gauges do: no cell may be metered now."""
+        self._meter.watch(seconds, lambda pause_s: self._sleep(pause_s) is not None)
 
     def _require_own_machine(self) -> None:
         if self._host.is_slice:
@@ -191,9 +206,14 @@ class Calibrator:
 
     def devices(self) -> str:
         """A minute: what every device with a counter draws at rest, for the first cell of a session that has not seen
-        it rest; and the processor at full load, for a session that cannot read its counter."""
-        rest = self._stretch("rest", MINUTE_REST_S, self._sleep)
-        if not rest.idle_w:
+        it rest; the processor at full load, for a session that cannot read its counter; and the cards' curves, for
+        estimates and for a session that cannot read theirs.  A card is its guest's where the processor is not."""
+        guest, cards = self._host.is_slice, cards_of(self._meter)
+        if not cards:
+            self._require_own_machine()
+        rest = self._look("rest", MINUTE_REST_S, self._rest)
+        idle_w = {d: watts for d, watts in rest.idle_w.items() if not guest or d in {card.device for card in cards}}
+        if not idle_w and not cards:
             raise CalibrationRefused(
                 "no device here has a counter that can be read, so there is nothing to learn from.  %carbon doctor "
                 "says how to open them"
@@ -204,13 +224,41 @@ class Calibrator:
                 "nothing else runs"
             )
         stored = self._store.load()
-        curve = stored.cpu if rest.cpu_w is None else self._curve(rest.cpu_w)
-        self._save(replace(stored, cpu=curve, idle_w=rest.idle_w, idle_at=self._today()))
-        full = "" if rest.cpu_w is None or curve is None else f"; the processor at full load: {curve.full_w:.3g} W"
-        return f"At rest: {watts_text(rest.idle_w)}{full}.  Stored, and used in sessions that begin from now on."
+        counted = rest.cpu_w is not None and not guest
+        cpu = self._curve(cast("float", rest.cpu_w)) if counted else stored.cpu
+        gpus, left_out = self._gpu_curves(cards)
+        if not idle_w and not gpus:
+            raise CalibrationRefused("; ".join(left_out))
+        self._save(
+            replace(stored, cpu=cpu, gpus={**stored.gpus, **gpus}, idle_w=idle_w, idle_at=self._today())
+            if idle_w
+            else replace(stored, gpus={**stored.gpus, **gpus})
+        )
+        told = [
+            f"At rest: {watts_text(idle_w)}" if idle_w else "",
+            f"the processor at full load: {cpu.full_w:.3g} W" if counted and cpu else "",
+            *(gpu_text(curve) for curve in gpus.values()),
+        ]
+        said = f"{'; '.join(filter(None, told))}.  Stored, and used in sessions that begin from now on."
+        return "\n".join([said, *(f"Left out: {why}" for why in left_out)])
+
+    def _gpu_curves(self, cards: Sequence[Card]) -> tuple[dict[str, GpuCurve], list[str]]:
+        """The cards' curves by their keys, and what is left out and why."""
+        if not cards:
+            return {}, []
+        load = self._gpu_load()
+        if load is None:
+            first, *others = FRAMEWORKS
+            return {}, [
+                f"the GPU's power under load, for no framework that is loaded here can compute on it.  import {first} "
+                f"(or {', '.join(others)}), then %carbon calibrate devices"
+            ]
+        minute = GpuMinute(self._meter, cards, sleep=self._sleep, clock=self._clock, today=self._today)
+        curves, refused = minute.run(load)
+        return curves, [f"{device}, as {why}" for device, why in refused.items()]
 
     def _curve(self, idle_w: float) -> CpuCurve:
-        work = self._loaded(MINUTE_LOAD_S, self._sleep, settle_s=SETTLE_S)
+        work = self._loaded(MINUTE_LOAD_S, self._rest, settle_s=SETTLE_S)
         if work.busy_share < FULL_SHARE:
             raise CalibrationRefused(
                 f"only {work.busy_share:.0%} of the CPUs could be loaded: this kernel may not use all of them"
@@ -237,7 +285,7 @@ class Calibrator:
 def _stretch(kind: str, window: Window, context: Context, host: Host, now_s: float) -> Stretch:
     shares, doubts = attribute(window, context)
     seconds = window.duration_s
-    faults = [flag for flag in (*window.flags, *doubts) if ":" in flag and not flag.startswith("gpu-share")]
+    faults = not_counted((*window.flags, *doubts))
     if faults:
         raise CalibrationRefused(f"a counter could not be trusted meanwhile ({', '.join(faults)}).  Try again")
 
@@ -264,6 +312,13 @@ def _stretch(kind: str, window: Window, context: Context, host: Host, now_s: flo
 def watts_text(idle_w: Mapping[str, float]) -> str:
     """Devices with their watts."""
     return ", ".join(f"{device} {watts:.3g} W" for device, watts in sorted(idle_w.items()))
+
+
+def gpu_text(curve: GpuCurve) -> str:
+    """A card's curve."""
+    return (
+        f"{curve.device} {curve.idle_w:.3g} W at rest to {curve.full_w:.3g} W at full load, off by {curve.residual:.1%}"
+    )
 
 
 def stretch_text(stretch: Stretch) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from jupyter_carbon.calibration.fit import CalibrationRefused, watts_of
 from jupyter_carbon.calibration.plugs import Fetch, named
-from jupyter_carbon.calibration.procedure import Calibrator, stretch_text, watts_text
+from jupyter_carbon.calibration.procedure import Calibrator, gpu_text, stretch_text, watts_text
 from jupyter_carbon.calibration.store import Calibration
 from jupyter_carbon.grid.providers.http import fetch
 
@@ -20,7 +20,8 @@ With one on your network, a minute:
   %carbon calibrate plug tasmota 192.168.1.21
   %carbon calibrate plug home-assistant http://ha.local:8123 sensor.desk_power
 Without one, where devices have counters, a minute:
-  %carbon calibrate devices    what each draws at rest, and the processor at full load
+  %carbon calibrate devices    what each draws at rest, the processor at full load, and half a minute more the GPU's
+                               curve, where this kernel has loaded torch, cupy, jax or tensorflow
 Back to the tables:
   %carbon calibrate forget"""
 
@@ -57,6 +58,8 @@ def told(calibration: Calibration) -> str:
     if calibration.cpu is not None:
         curve = calibration.cpu
         lines.append(f"Processor, {curve.at}: {curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load.")
+    for card in calibration.gpus.values():
+        lines.append(f"GPU, {card.at}: {gpu_text(card)}.")
     if calibration.idle_w:
         lines.append(f"At rest, {calibration.idle_at}: {watts_text(calibration.idle_w)}.")
     return "\n".join(lines) or "Nothing is calibrated on this machine."

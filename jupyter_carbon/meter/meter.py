@@ -40,6 +40,8 @@ drawn in them, but for the idle power of the pause."""
 SLOW_LOOK_S, SLOW_RATION = 1e-3, 1000.0
 """A driver that takes longer than this to answer is let rest for so many times as long between two looks."""
 LEAST_REST_S = 0.001
+GIVEN_UP_S = 1e-4
+"""Whoever gives Python's lock up for less may have it back before a waiting thread has woken."""
 
 KEPT_WINDOWS = 1024
 KEPT_LOOKS = 64
@@ -101,6 +103,7 @@ class Meter:
         self._to_learn: deque[Window] = deque(maxlen=KEPT_WINDOWS)
         self._short: dict[Domain, ShortCells] = {}
         self._joined_s: dict[str, float] = {}
+        self._looks_s: deque[float] = deque(maxlen=3)
         self._look_at_gpus()
         self._last = self._last_tick = self._read()
 
@@ -268,10 +271,19 @@ class Meter:
                 began_s = self._clock()
                 with self._lock:
                     next_s = min((source.watch() for source in self._watched), default=left_s)
-                took_s = self._clock() - began_s
-                wait_s = min(left_s, max(next_s, took_s * SLOW_RATION if took_s > SLOW_LOOK_S else 0.0))
+                self._looks_s.append(self._clock() - began_s)
+                took_s = min(self._looks_s)  # one may have waited for a core, all of them for a driver
+                slow = took_s > SLOW_LOOK_S and took_s > self._lock_s() * (1 + len(self.domains))
+                wait_s = min(left_s, max(next_s, took_s * SLOW_RATION if slow else 0.0))
             if rest(max(wait_s, LEAST_REST_S)):
                 return
+
+    def _lock_s(self) -> float:
+        """How long Python's lock is waited for now, beside a cell that computes in Python: each read gives it up once,
+        and no driver is to blame for that."""
+        began_s = self._clock()
+        time.sleep(GIVEN_UP_S)
+        return self._clock() - began_s
 
     def take_stretches(self) -> tuple[tuple[Reading, Reading], ...]:
         """The stretches between cells since the last call, from reading to reading; each is given once."""

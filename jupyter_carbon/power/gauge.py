@@ -9,7 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from itertools import pairwise
 
 from jupyter_carbon.power.counter import (
     GUARD,
@@ -168,19 +168,20 @@ def _on(line: Sequence[tuple[float, float]], t_s: float) -> float:
 
 
 def _joules(line: Sequence[tuple[float, float]]) -> float:
-    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2.0 for a, b in zip(line, line[1:], strict=False))
+    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2.0 for a, b in pairwise(line))
 
 
 def _doubt_j(line: Sequence[tuple[float, float]]) -> float:
     """How far off these lines can be: where power has changed, it has at either end, or between."""
-    pairs = zip(line, line[1:], strict=False)
+    pairs = pairwise(line)
     return sum((b[0] - a[0]) * (abs(b[1] - a[1]) + SENSOR_DOUBT * (a[1] + b[1])) / 2.0 for a, b in pairs)
 
 
 class GaugeIntegrator:
     """Watts told as joules since the gauge was opened: trapezoids between the calls, each of which reads it once.
 
-    `max_w` is the most the device can draw.  The constructor lets a failing read through, `energy_j` never does.
+    `max_w` is the most the device can draw; while its power swings, looks are `closest_s` apart in the mean.  The
+    constructor lets a failing read through, `energy_j` never does.
 
     Faults, by the name under which they are noted:
 
@@ -190,8 +191,6 @@ class GaugeIntegrator:
     - ``suspended``: the machine slept in between; only waking seconds are counted.
     """
 
-    closest_s: ClassVar[float] = CLOSE_LOOK_S
-
     def __init__(
         self,
         read_w: Callable[[], float],
@@ -199,6 +198,7 @@ class GaugeIntegrator:
         max_w: float,
         device: str,
         faults: FaultLog,
+        closest_s: float = CLOSE_LOOK_S,
         errors: tuple[type[Exception], ...] = READ_ERRORS,
         clock: Seconds = time.monotonic,
         suspended_s: Seconds = suspended_s,
@@ -215,7 +215,7 @@ class GaugeIntegrator:
         self._suspend_s = suspended_s()
         self._total_j = 0.0
         self._fault: str | None = None
-        self._pace, self._next_look_s = Pace(self.closest_s), -math.inf
+        self._pace, self._next_look_s = Pace(closest_s), -math.inf
         self._swing_w = 0.0
         self.wander_j2 = 0.0
         """The variance of what trapezoids between the looks may have missed so far, in J²: looks at a power that
@@ -280,8 +280,6 @@ class MeanGauge(GaugeIntegrator):
     joules so far are kept for that long, with straight lines between the looks.
     """
 
-    closest_s = LOOK_S  # it misses nothing of what lies between
-
     def __init__(
         self,
         read_w: Callable[[], float],
@@ -295,7 +293,14 @@ class MeanGauge(GaugeIntegrator):
         suspended_s: Seconds = suspended_s,
     ) -> None:
         super().__init__(
-            read_w, max_w=max_w, device=device, faults=faults, errors=errors, clock=clock, suspended_s=suspended_s
+            read_w,
+            max_w=max_w,
+            device=device,
+            faults=faults,
+            closest_s=LOOK_S,  # it misses nothing of what lies between
+            errors=errors,
+            clock=clock,
+            suspended_s=suspended_s,
         )
         self._mean_s = mean_s
         self._past = deque([(self._seen_s - mean_s, -self._power_w * mean_s), (self._seen_s, 0.0)])

@@ -12,7 +12,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar
 
-from jupyter_carbon.model import ONE, Component, Domain, GpuPresence, Interval, SourceUnavailable
+from jupyter_carbon.model import ONE, Component, Domain, GpuPresence, Interval, Quality, SourceUnavailable
 from jupyter_carbon.power.counter import FaultLog, Seconds, WrappingCounter, suspended_s
 from jupyter_carbon.power.gauge import LOOK_S, GaugeIntegrator, Glances, MeanGauge
 from jupyter_carbon.power.host import Host
@@ -36,15 +36,19 @@ GAUGE_MEAN_S = 1.0
 """`nvmlDeviceGetPowerUsage` is a mean over one second on Ampere and newer; GA100 (compute capability 8.0) and older
 cards show the power of the moment."""
 INSTANT_UP_TO = (8, 0)
+POWER_INSTANT = 186
+"""NVML_FI_DEV_POWER_INSTANT: the power of the moment on any card, where the driver is new enough to tell it."""
 
 SENSOR = Interval(0.95, 1.0, 1.05)
 """+-5 % of the reading against a power meter in series (Yang, Adamek and Armour, SC 2024, arXiv 2312.02741)."""
 SAMPLED = Interval(0.95, 1.0, 1.05)
-"""A gauge of the moment is looked at ten times a second, its trapezoids miss what lies between (assumed)."""
+"""A gauge of the moment is looked at ten to forty times a second, its trapezoids miss what lies between (assumed)."""
 
 SM_SAMPLE_S = 1.0
 """A utilisation sample covers the last 1/6 to 1 s."""
 
+COUNTER = "nvml-energy"
+NO_POWER = "neither an energy counter nor a power gauge, and nothing to model it by"
 CHECK_DRIVER = "run nvidia-smi: it names what is wrong with the driver"
 
 Sample = tuple[int, int, int]
@@ -70,6 +74,7 @@ class Nvml:
         self.refused: dict[str, str] = {}
         """Devices that cannot be metered, and why."""
         self._cards: list[_Card] = []
+        self._curves = host.gpu_curves
         self._hidden = HiddenPids(host.root / "proc", b"libcuda.so")
         for index in range(nvml.nvmlDeviceGetCount()):
             self._add(index, host)
@@ -83,6 +88,7 @@ class Nvml:
             part.domain.device: (part.gpu.model, part.share) for part in parts
         }
         """The model of each device, and how much of the board it is."""
+        self.uuids: Mapping[str, str] = {part.domain.device: part.gpu.uuid for part in parts}
         self.idle_w: Mapping[str, float] = {device: w * IDLE_SHARE for device, w in self.power_limit_w.items()}
         self.allotted, sure = allotted_nvidia(host.environ, [part.gpu for part in parts])
         if not sure:
@@ -148,6 +154,28 @@ class Nvml:
             for device, on_it in running.items()
         }
 
+    def utilisation(self) -> Mapping[str, float]:
+        """By device, the part of the last moments in which somebody computed, from 0 to 1; a device that does not tell,
+        as one that is parted by MIG, is absent."""
+        told: dict[str, float] = {}
+        for card in self._cards:
+            try:
+                told[card.parts[0].domain.device] = self._utilisation(card.handle)
+            except self._nvml.NVMLError:
+                continue
+        return told
+
+    def gauge_w(self) -> Mapping[str, float]:
+        """By device, what the power gauge of a card shows now that is counted by its counter, in watts."""
+        shown_w: dict[str, float] = {}
+        for card in self._cards:
+            if card.meter.source == COUNTER and len(card.parts) == 1 and not card.power.asleep():
+                try:
+                    shown_w[card.parts[0].domain.device] = self._nvml.nvmlDeviceGetPowerUsage(card.handle) * 1e-3
+                except self._nvml.NVMLError:
+                    continue
+        return shown_w
+
     def watch(self) -> float:
         """Look at the cards whose counter is about to move, or whose power is a gauge's; the seconds until it wants to
         be called again."""
@@ -156,6 +184,11 @@ class Nvml:
     def edge_s(self) -> Mapping[str, float]:
         """By device, how well the moment is known at which its counter moved last; at the worst its step."""
         return {part.domain.device: card.meter.edge_s() for card in self._cards for part in card.parts}
+
+    def at(self, t_s: float) -> Mapping[Domain, float]:
+        """Joules at a moment that has passed, where the counter has moved on since."""
+        told = ((card, card.meter.at and card.meter.at(t_s)) for card in self._cards)
+        return {part.domain: card_j * part.share for card, card_j in told if card_j is not None for part in card.parts}
 
     def wander_j2(self) -> Mapping[str, float]:
         """By device, the variance of what the looks at a gauge have missed so far, in J²; counters miss nothing."""
@@ -194,9 +227,12 @@ class Nvml:
             try:
                 meter = self._gauge(handle, device, limit_w, power)
             except (nvml.NVMLError, ValueError) as err:
-                power.close()
-                self._refuse(device, f"neither an energy counter nor a power gauge ({err}), as in many virtual GPUs")
-                return
+                modelled = self._modelled(handle, Gpu(device, index, uuid, model), limit_w, power)
+                if modelled is None:
+                    power.close()
+                    self._refuse(device, f"{NO_POWER} ({err}), as in many virtual GPUs")
+                    return
+                meter, limit_w = modelled
         except nvml.NVMLError as err:
             power.close()
             self._refuse(device, f"its energy counter does not answer: {err}")
@@ -206,7 +242,7 @@ class Nvml:
                 "gpu",
                 device,
                 meter.source,
-                "measured",
+                meter.quality,
                 resolution_j=meter.step_s * limit_w * IDLE_SHARE,  # one step at the least power it can have
                 step_s=meter.step_s,
                 spread=meter.spread,
@@ -249,15 +285,42 @@ class Nvml:
             clock=self._clock,
             suspended_s=self._suspended_s,
         )
-        steps = SteppedCounter(counter, step_s=COUNTER_STEP_S, clock=self._clock)
-        return _Meter(steps.energy_j, steps.watch, steps.edge_s, "nvml-energy", COUNTER_STEP_S, SENSOR)
+        glances = self._glances(handle, limit_w, power)
+        steps = SteppedCounter(counter, step_s=COUNTER_STEP_S, glances=glances, clock=self._clock)
+        return _Meter(steps.energy_j, steps.watch, steps.edge_s, COUNTER, COUNTER_STEP_S, SENSOR, at=steps.at)
+
+    def _glances(self, handle: Any, limit_w: float, power: RuntimePower) -> Glances | None:
+        """At the power of the moment; None where the driver has only a mean."""
+        nvml = self._nvml
+
+        def instant_w() -> float:
+            (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [POWER_INSTANT])
+            if answer.nvmlReturn != nvml.NVML_SUCCESS:
+                raise nvml.NVMLError(answer.nvmlReturn)
+            return float(answer.value.uiVal) * 1e-3
+
+        def usage_w() -> float:
+            return float(nvml.nvmlDeviceGetPowerUsage(handle)) * 1e-3
+
+        read_w = usage_w if self._shows_moment(handle) else instant_w
+        try:
+            read_w()
+        except nvml.NVMLError:
+            return None
+        return Glances(
+            lambda: 0.0 if power.asleep() else read_w(), max_w=limit_w, errors=(nvml.NVMLError,), clock=self._clock
+        )
+
+    def _shows_moment(self, handle: Any) -> bool:
+        """Whether the gauge of this card shows the power of the moment, and not a mean."""
+        try:
+            return tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
+        except self._nvml.NVMLError:
+            return False
 
     def _gauge(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
         read_mw = self._nvml.nvmlDeviceGetPowerUsage
-        try:
-            instant = tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
-        except self._nvml.NVMLError:
-            instant = False
+        instant = self._shows_moment(handle)
         opened = GaugeIntegrator if instant else partial(MeanGauge, mean_s=GAUGE_MEAN_S)
         gauge = opened(
             lambda: 0.0 if power.asleep() else read_mw(handle) * 1e-3,
@@ -272,6 +335,47 @@ class Nvml:
         return _Meter(
             gauge.energy_j, gauge.watch, lambda: LOOK_S, "nvml-power", LOOK_S, spread, lambda: gauge.wander_j2
         )
+
+    def _modelled(self, handle: Any, gpu: Gpu, limit_w: float, power: RuntimePower) -> tuple[_Meter, float] | None:
+        """How a card without power is counted, by how busy it is, and the most it draws; None where the driver does not
+        tell that either, or where nobody knows what such a card draws."""
+        from jupyter_carbon.power.gpu_curve import CURVE_SPREAD, RATED_SPREAD, curve_of, rated  # noqa: PLC0415  (few)
+        from jupyter_carbon.power.gpu_model import UTILISATION_STEP_S, modelled_card  # noqa: PLC0415
+
+        measured = curve_of(self._curves, gpu.uuid, gpu.model)
+        curve = measured or rated(gpu.device, gpu.model, limit_w if limit_w != LIMIT_UNKNOWN_W else None)
+        if curve is None:
+            return None
+        try:
+            gauge = modelled_card(
+                lambda: self._utilisation(handle),
+                curve,
+                device=gpu.device,
+                faults=self.faults,
+                errors=(self._nvml.NVMLError,),
+                rests=power.asleep,
+                clock=self._clock,
+                suspended_s=self._suspended_s,
+            )
+        except self._nvml.NVMLError:
+            return None
+        if measured is None:
+            self.faults.note(gpu.device, "power-unknown", NEVER, FOR_EVER)
+        meter = _Meter(
+            gauge.energy_j,
+            gauge.watch,
+            lambda: UTILISATION_STEP_S,
+            "nvml-utilisation",
+            UTILISATION_STEP_S,
+            RATED_SPREAD if measured is None else CURVE_SPREAD,
+            lambda: gauge.wander_j2,
+            "assumed" if measured is None else "modelled",
+        )
+        return meter, curve.full_w
+
+    def _utilisation(self, handle: Any) -> float:
+        """The part of the last moments in which somebody computed, from 0 to 1."""
+        return float(self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100.0
 
     def _instances(self, handle: Any, card: _Part) -> tuple[_Part, ...]:
         """The MIG instances of a card that this process may see; none where MIG is off."""
@@ -394,6 +498,8 @@ class _Meter:
     step_s: float
     spread: Interval
     wander_j2: Callable[[], float] | None = None
+    quality: Quality = "measured"
+    at: Callable[[float], float | None] | None = None
 
 
 @value

@@ -88,7 +88,7 @@ class SteppedCounter:
         Without glances nothing but the power before it tells about a part of a step.
         """
         later = next((index for index, move in enumerate(self._moves) if move[0] > t_s), 0)
-        if later < 2:  # noqa: PLR2004  (the power before is that between the two before)
+        if later < 2:
             return None
         (past_s, past_j), (from_s, from_j), (to_s, to_j) = (self._moves[later - back] for back in (2, 1, 0))
         if self._glances is None or to_s - from_s > BESIDE * self._step_s:
@@ -180,8 +180,11 @@ class SteppedCounter:
         moved_s = now_s - since_s
         if sure and not self._counter.guessing and (not self._moves or count_j > self._moves[-1][1]):
             self._moves.append((moved_s, count_j))
-        glanced_j = self._glances and self._glances.energy_j(moved_s, now_s, before_w=self._power_w)
-        return self._power_w * since_s if glanced_j is None else glanced_j
+        if self._glances is not None:
+            glanced_j = self._glances.energy_j(moved_s, now_s, before_w=self._power_w)
+            if glanced_j is not None:
+                return glanced_j
+        return self._power_w * since_s
 
     def _learn(self, power_w: float, move: _Move) -> None:
         """Take this for the mean power up to `move`."""

@@ -19,6 +19,8 @@ FLAGS: Mapping[str, str] = {
     "gauge-gap": "the power gauge was not read for a while",
     "gauge-swings": "power changed faster than its gauge can be looked at",
     "suspended": "the machine was suspended",
+    "power-unknown": "the driver tells how busy it was and not what it drew: modelled by its rating",
+    "not-metered": "the driver tells nothing of it that could be counted: it is missing here",
     "joined": "counted from the moment its driver answered",
     "gpu-share-unknown": "the driver does not tell whose work it was: between none and all",
     "may-still-run": "the device may still be busy with work of this cell",

@@ -203,16 +203,83 @@ def test_a_driver_without_some_function_is_metered_by_the_others(
 # --- what cannot be metered --------------------------------------------------------------------------------
 
 
-def test_a_virtual_gpu_without_power_is_unavailable_and_says_so(gpus: GpuReader) -> None:
-    cause = gpus.open({"NO_COUNTER": 1, "NO_POWER": 1})["unavailable"]
-    assert cause.startswith("gpu0: neither an energy counter nor a power gauge")
+def test_a_virtual_gpu_that_tells_nothing_is_unavailable_and_says_so(gpus: GpuReader) -> None:
+    cause = gpus.open({**SILENT, "NO_RATES": 1})["unavailable"]
+    assert cause.startswith("gpu0: neither an energy counter nor a power gauge, and nothing to model it by")
 
 
-def test_a_device_without_power_is_absent_beside_one_that_has_it(gpus: GpuReader) -> None:
-    opened = gpus.open({"DEVICES": 2, "NO_COUNTER_0": 1, "NO_POWER_0": 1})
+def test_a_device_that_tells_nothing_is_absent_beside_one_that_has_power(gpus: GpuReader) -> None:
+    opened = gpus.open({"DEVICES": 2, "NO_COUNTER_0": 1, "NO_POWER_0": 1, "NO_RATES_0": 1})
     assert list(opened["domains"]) == list(gpus.energy_j()) == ["gpu1"]
     assert list(opened["refused"]) == ["gpu0"]
     assert gpus.faults(3.0, 4.0) == ["not-metered:gpu0"]
+
+
+# --- a card that tells how busy it is, and not what it draws -------------------------------------------------
+
+SILENT = {"NO_COUNTER": 1, "NO_POWER": 1}
+BUSY_FROM_10_TO_20_S = {"PROCESSES": "7:10:20:50"}
+MEASURED = ("gpu0", "Fake GPU", 50.0, 250.0, 0.5, 0.01, "2026-11-22")
+UUID = "GPU-00000000-0000-0000-0000-000000000000"
+
+
+def test_a_card_without_power_is_modelled_by_its_limit_and_by_how_busy_it_is(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, **BUSY_FROM_10_TO_20_S, "LIMIT_W": 200})
+    domain = opened["domains"]["gpu0"]
+    assert (domain["source"], domain["quality"], domain["step_s"]) == ("nvml-utilisation", "assumed", 1.0)
+    assert opened["power_limit_w"] == {"gpu0": 200.0}
+    gpus.at(1.0)
+    at_rest_j = gpus.energy_j()["gpu0"]
+    assert at_rest_j == pytest.approx(22.0)  # 0.11 x 200 W
+    gpus.at(10.0)
+    before_j = gpus.energy_j()["gpu0"]
+    gpus.at(12.0)
+    assert gpus.energy_j()["gpu0"] - before_j == pytest.approx(2 * (22 + (0.7 * 200 - 22) * 0.5))
+    assert domain["spread"] == {"low": 0.35, "likely": 1.0, "high": 1.8}
+
+
+def test_a_number_of_a_card_whose_power_nobody_knows_has_a_flag(gpus: GpuReader) -> None:
+    gpus.open({**SILENT, "LIMIT_W": 200})
+    assert gpus.faults(3.0, 4.0) == ["power-unknown:gpu0"]
+
+
+def test_a_card_that_was_measured_once_is_modelled_by_its_own_curve(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, "PROCESSES": "7:0:20:25"}, {UUID: MEASURED})
+    domain = opened["domains"]["gpu0"]
+    assert (domain["quality"], domain["spread"]["low"], domain["spread"]["high"]) == ("modelled", 0.45, 1.4)
+    gpus.at(1.0)
+    # A quarter of the time, the root of it is a half: 50 W + (0.7 x 250 - 50) / 2
+    assert gpus.energy_j()["gpu0"] == pytest.approx(112.5)
+    assert gpus.faults(0.0, 1.0) == []
+
+
+def test_a_card_is_known_by_another_of_its_model_before_the_table(gpus: GpuReader) -> None:
+    gpus.open(SILENT, {"GPU-of-another": MEASURED})
+    gpus.at(1.0)
+    assert gpus.energy_j()["gpu0"] == pytest.approx(50.0)
+
+
+def test_the_table_stands_in_where_the_driver_tells_no_limit(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, "LIMIT_W": 0, "NAME": "NVIDIA H100 80GB HBM3"})
+    assert opened["power_limit_w"] == {"gpu0": 700.0}
+
+
+def test_a_card_that_nobody_knows_is_not_modelled_by_a_guess(gpus: GpuReader) -> None:
+    assert "gpu0: neither" in gpus.open({**SILENT, "LIMIT_W": 0})["unavailable"]
+
+
+def test_a_modelled_card_that_stops_answering_holds_its_last_power_and_is_flagged(gpus: GpuReader) -> None:
+    gpus.open({**SILENT, "PROCESSES": "7:0:20:25", "FAIL": "rates:15:2:4"}, {UUID: MEASURED})
+    for second in (1, 2, 3):
+        gpus.at(second)
+        energy_j = gpus.energy_j()["gpu0"]
+    assert energy_j == pytest.approx(3 * 112.5)
+    assert gpus.faults(2.0, 3.0) == ["read-failed:gpu0"]
+
+
+def test_a_card_tells_how_busy_it_is_beside_its_power(gpus: GpuReader) -> None:
+    gpus.open({"DEVICES": 2, "PROCESSES_0": "7:0:20:25", "NO_RATES_1": 1})
+    assert gpus.utilisation() == {"gpu0": 0.25}
 
 
 def test_no_device_at_all(gpus: GpuReader) -> None:

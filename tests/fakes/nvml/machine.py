@@ -58,10 +58,16 @@ class GpuReader:
         """Set the moment."""
         self._now.write_text(f"{seconds:.6f}".ljust(24))
 
-    def open(self, fake: Mapping[str, object] | None = None, **environ: str) -> dict[str, Any]:
-        """`Nvml.open` on a machine that `fake` describes (FAKE_NVML_ is put before its keys)."""
+    def open(
+        self,
+        fake: Mapping[str, object] | None = None,
+        curves: Mapping[str, tuple[object, ...]] | None = None,
+        **environ: str,
+    ) -> dict[str, Any]:
+        """`Nvml.open` on a machine that `fake` describes (FAKE_NVML_ is put before its keys) and whose cards were
+        measured as `curves` say: the fields of a `GpuCurve`, by UUID."""
         described = {f"FAKE_NVML_{key}": str(value) for key, value in (fake or {}).items()}
-        return self._ask("open", described, environ, str(self.root))  # type: ignore[no-any-return]
+        return self._ask("open", described, environ, str(self.root), dict(curves or {}))  # type: ignore[no-any-return]
 
     def energy_j(self) -> dict[str, float]:
         return self._ask("energy_j")  # type: ignore[no-any-return]
@@ -74,6 +80,9 @@ class GpuReader:
 
     def faults(self, start_s: float, end_s: float) -> list[str]:
         return self._ask("faults", start_s, end_s)  # type: ignore[no-any-return]
+
+    def utilisation(self) -> dict[str, float]:
+        return self._ask("utilisation")  # type: ignore[no-any-return]
 
     def calls(self) -> int:
         """NVML device functions called so far."""
