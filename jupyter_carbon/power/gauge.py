@@ -37,7 +37,7 @@ FORGET = 0.8
 GAP_S = 2.0
 """A gauge that was not looked at for so long, while something ran, was not looked at."""
 
-FRESH_S, UNWATCHED_S = 0.02, 0.5
+FRESH_S, UNWATCHED_S = 0.005, 0.5
 """A reading at the edge of a cell looks at the gauge beside a counter unless that was done so short a time ago, or so
 long that nobody follows it."""
 SLOW_S = 1e-3
@@ -110,6 +110,10 @@ class Glances:
             self._next_s = now_s + self._pace.wait_s(now_s, power_w, took_s=self._took_s)
         else:
             self._next_s = now_s + max(LOOK_S, COST * self._took_s)
+
+    def have_seen(self, t_s: float) -> bool:
+        """Whether the gauge was looked at since a moment."""
+        return bool(self._seen) and self._seen[-1][0] >= t_s
 
     def energy_j(self, from_s: float, to_s: float, *, before_w: float) -> float | None:
         """Joules between two moments, where the mean power before them was `before_w`; None where nobody looked."""
@@ -255,7 +259,7 @@ class GaugeIntegrator:
 
     def _missed_j2(self, power_w: float, now_s: float) -> float:
         swing_w, seconds = abs(power_w - self._power_w), now_s - self._seen_s
-        self._swing_w = max(swing_w, FORGET ** (seconds / LOOK_S) * self._swing_w)
+        self._swing_w = max(swing_w, FORGET ** min(1.0, seconds / LOOK_S) * self._swing_w)
         if seconds > 2.0 * LOOK_S:  # nobody looked: it may have swung as it did lately
             swing_w = self._swing_w
         return (swing_w * seconds) ** 2 / 2.0

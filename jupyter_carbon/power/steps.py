@@ -38,6 +38,10 @@ REGULAR = 0.1
 LATE = 1.2
 """A counter that has not moved for so many steps may have stopped."""
 KEPT_MOVES = 32
+FORGET = 0.8
+"""What is left, from step to step, of how well its joules were told beforehand."""
+LEAST_OFF = 0.02, 0.1
+"""Glances, and the power before, are never taken to tell a step better than to this part of it (assumed)."""
 BESIDE = 3.5
 """Two moves so many steps apart, or nearer, tell what was used at a moment between them."""
 
@@ -61,6 +65,7 @@ class SteppedCounter:
         self._seen_j, self._seen_s = counter.energy_j(), clock()
         self._said_j = self._told_j = self._seen_j  # said to somebody, and at the last look
         self._moves: deque[tuple[float, float]] = deque(maxlen=KEPT_MOVES)  # when, and to how much
+        self._off_j2 = (0.0, 0.0)  # how far off glances, and the power before, were of late
         self._move: _Move | None = None  # the last that was seen
         self._anchor: _Move | None = None  # an earlier one, from which their distance is taken
         self._period_s: float | None = None  # how far moves are apart, and how well that is known, in seconds a second
@@ -91,11 +96,11 @@ class SteppedCounter:
         if later < 2:
             return None
         (past_s, past_j), (from_s, from_j), (to_s, to_j) = (self._moves[later - back] for back in (2, 1, 0))
-        if self._glances is None or to_s - from_s > BESIDE * self._step_s:
+        if self._glances is None or not self._glances.have_seen(to_s) or to_s - from_s > BESIDE * self._step_s:
             return None
         before_w = (from_j - past_j) / (from_s - past_s)
         part_j = self._glances.split_j(from_s, t_s, to_s, total_j=to_j - from_j, before_w=before_w)
-        return None if part_j is None else from_j + part_j
+        return None if part_j is None else from_j + self._weighed_j(part_j, before_w * (t_s - from_s))
 
     def edge_s(self) -> float:
         """How well the moment of the last move is known now, as the width of a range; where power changes from step to
@@ -163,28 +168,63 @@ class SteppedCounter:
             return 0.0
         if doubt_s > period_s / 4:  # known once, and so long ago that the last may have been at any moment
             return self._power_w * period_s / 2
-        since_s = (now_s - self._move.t_s) % period_s
-        sure = count_j > self._seen_j and now_s - self._seen_s < period_s / 2
-        if min(since_s, period_s - since_s) <= doubt_s:
-            # Just moved, or about to: which of them is told by what should have been used since the look before.
-            expected_j = self._told_j + self._power_w * (now_s - self._seen_s)
-            ages_s = (since_s, since_s + period_s) if since_s <= doubt_s else (since_s, since_s - period_s)
-            since_s = max(0.0, min(ages_s, key=lambda age_s: abs(count_j + self._power_w * age_s - expected_j)))
-        else:
-            sure = True
+        since_s, sure = self._age(now_s, count_j, self._move.t_s, period_s)
+        moved_s = now_s - since_s
+        if sure:
+            self._note_move(moved_s, count_j, period_s)
+        mean_j = self._power_w * since_s
+        if self._glances is None:
+            return mean_j
+        glanced_j = self._glances.energy_j(moved_s, now_s, before_w=self._power_w)
+        return mean_j if glanced_j is None else self._weighed_j(glanced_j, mean_j)
+
+    def _age(self, now_s: float, count_j: float, move_s: float, period_s: float) -> tuple[float, bool]:
+        """How long ago the last move was, by one at `move_s`, and whether that is sure."""
+        doubt_s = self._doubt_s(now_s)
+        since_s = (now_s - move_s) % period_s
+        if min(since_s, period_s - since_s) > doubt_s:
             moved = _Move(now_s - since_s, count_j, doubt_s)
             if self._mark is None:
                 self._mark = moved
             elif moved.t_s - self._mark.t_s >= 1.5 * period_s:
                 self._learn(moved.mean_w_since(self._mark), moved)
-        moved_s = now_s - since_s
-        if sure and not self._counter.guessing and (not self._moves or count_j > self._moves[-1][1]):
+            return since_s, True
+        # Just moved, or about to.
+        if count_j > self._seen_j and now_s - self._seen_s < period_s / 2:
+            return since_s if since_s <= doubt_s else 0.0, True
+        # Which of them is told by what should have been used since the look before.
+        expected_j = self._told_j + self._power_w * (now_s - self._seen_s)
+        ages_s = (since_s, since_s + period_s) if since_s <= doubt_s else (since_s, since_s - period_s)
+        return max(0.0, min(ages_s, key=lambda age_s: abs(count_j + self._power_w * age_s - expected_j))), False
+
+    def _note_move(self, moved_s: float, count_j: float, period_s: float) -> None:
+        if self._counter.guessing:
+            return
+        last_s, last_j = self._moves[-1] if self._moves else (-math.inf, -math.inf)
+        if count_j > last_j and moved_s > last_s + period_s / 2:
             self._moves.append((moved_s, count_j))
-        if self._glances is not None:
-            glanced_j = self._glances.energy_j(moved_s, now_s, before_w=self._power_w)
-            if glanced_j is not None:
-                return glanced_j
-        return self._power_w * since_s
+            self._compare()
+
+    def _compare(self) -> None:
+        """What the glances, and the power before, would have told of the step that has ended now: bursts shorter than
+        the time between two glances have a mean that is steady, and a power of the moment that says nothing."""
+        if self._glances is None or len(self._moves) < 3:
+            return
+        (past_s, past_j), (from_s, from_j), (to_s, to_j) = (self._moves[back] for back in (-3, -2, -1))
+        before_w, used_j = (from_j - past_j) / (from_s - past_s), to_j - from_j
+        glanced_j = self._glances.energy_j(from_s, to_s, before_w=before_w)
+        if glanced_j is not None and to_s - from_s <= BESIDE * self._step_s:
+            glances_j2, mean_j2 = self._off_j2
+            self._off_j2 = (
+                FORGET * glances_j2 + (glanced_j - used_j) ** 2 + (LEAST_OFF[0] * used_j) ** 2,
+                FORGET * mean_j2 + (before_w * (to_s - from_s) - used_j) ** 2 + (LEAST_OFF[1] * used_j) ** 2,
+            )
+
+    def _weighed_j(self, glanced_j: float, mean_j: float) -> float:
+        """What glances and the power before tell of the same part of a step, each by how it has told whole ones."""
+        glances_j2, mean_j2 = self._off_j2
+        both_j2 = glances_j2 + mean_j2
+        return (glanced_j * mean_j2 + mean_j * glances_j2) / both_j2 if both_j2 > 0.0 else glanced_j
 
     def _learn(self, power_w: float, move: _Move) -> None:
         """Take this for the mean power up to `move`."""
