@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from jupyter_carbon.model import Domain, Reading
 from jupyter_carbon.value import replace
 
-TRIM_FROM_S, TRIM_TO_S = 0.5e-3, 0.1
+TRIM_FROM_S, TRIM_TO_S = 0.5e-3, 0.02
 """Of cells between these the microseconds are taken off that pass between their own work and the readings at their
-edges: of longer ones a hundred are less than a thousandth, shorter ones are half a step of the quickest counter."""
+edges: of longer ones a hundred are half a hundredth, shorter ones are half a step of the quickest counter."""
 
 SETTLED_S = 0.5
 """So long after a cell's beginning every counter that moves seldom was seen to move, or stands still."""

@@ -8,7 +8,7 @@ step, nearly all where it is several.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import cast
 
 from jupyter_carbon.meter.edges import with_joules
@@ -57,6 +57,10 @@ class Bursts:
 
     def __init__(self) -> None:
         self._short: dict[Domain, ShortCells] = {}
+
+    def forget(self, devices: Collection[str]) -> None:
+        """What these owed is told already."""
+        self._short = {d: short for d, short in self._short.items() if d.device not in devices}
 
     def without_burst(
         self, last: Reading, now: Reading, idle_w: Mapping[str, float], presence: Mapping[str, GpuPresence]

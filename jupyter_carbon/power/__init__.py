@@ -97,6 +97,15 @@ class Refusal:
     remedy: str | None = None
 
 
+def is_present(name: str, host: Host) -> bool:
+    """Whether there is something to open for a source: a driver, which may then take its time to answer."""
+    try:
+        PROBES[name.partition(":")[0]](host)
+    except SourceUnavailable:
+        return False
+    return True
+
+
 def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSource, ...], tuple[Refusal, ...]]:
     """Open every source that counts something new; the others with their reasons."""
     counted: set[Component] = set()

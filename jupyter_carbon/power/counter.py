@@ -121,6 +121,7 @@ class WrappingCounter:
     - ``read-failed``: answered with the expected power; when the counter is back, the truth is restored.
     - ``stuck``: it stands still and never should, so more was used than it says, until it moves on and tells all.
     - ``counter-reset``: it fell, and not by a wrap.  ``implausible``: it rose faster than the device can draw.
+    - ``uneven``: it rose faster than the device can draw, but may have told late what was used before: counted.
     - ``gap``: not asked for so long that it may have wrapped more than once.
     - ``suspended``: the machine slept, which may have cleared the counter.
 
@@ -183,6 +184,7 @@ class WrappingCounter:
         silent_s = now_s - self._moved_s if self._standing else elapsed_s
         room_j = min(self._room_j + self._guard_w * elapsed_s, self._guard_w * max(GUARD_S, silent_s))
         is_late = asked_s - self._moved_s > self._still_s
+        since_move_s = now_s - self._moved_s
         if raw_j != self._raw_j or (is_late and self._rests()):
             self._moved_s = now_s
         elif is_late:
@@ -198,6 +200,8 @@ class WrappingCounter:
             and suspend_s - self._suspend_s <= SUSPEND_S
         )
         if sound:
+            if step_j > self._guard_w * (since_move_s + self._step_s):
+                self._faults.note(self._device, "uneven", self._seen_s, now_s)
             self._total_j += step_j
             self._room_j = max(0.0, room_j - step_j)
             if now_s - self._mark_s >= self._decent_s:

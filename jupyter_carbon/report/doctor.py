@@ -43,7 +43,7 @@ def examine(
 ) -> tuple[Finding, ...]:
     """What there is to say about the sources, the machine and the place."""
     return (
-        *(_of_source(source) for source in sources),
+        *(_of_source(source) for source in sources if source.domains),
         *(
             Finding(source.name, "problem", f"{device} is not metered: {cause}")
             for source in sources

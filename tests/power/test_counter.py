@@ -465,3 +465,20 @@ def test_a_device_that_sleeps_counts_nothing_and_is_not_in_doubt_when_it_wakes()
     clock.s += 0.1
     assert counter.energy_j() == 0.0
     assert not faults
+
+
+def test_a_rise_that_no_device_can_draw_in_that_time_is_counted_and_flagged() -> None:
+    bench = Bench()
+    bench.after(0.1, 6.0)
+    assert bench.after(0.1, 26.0) == pytest.approx(32.0)  # 260 W where 1.5 x 100 W is the most
+    assert bench.last(0.1) == ("uneven:package-0",)
+    assert bench.after(0.1, 6.0) == pytest.approx(38.0)
+    assert bench.last(0.1) == ()
+
+
+def test_what_was_told_late_is_measured_against_all_the_time_since_the_counter_moved() -> None:
+    bench = Bench()
+    bench.after(0.1, 6.0)
+    bench.after(0.04, 0.0)
+    assert bench.after(0.16, 26.0) == pytest.approx(32.0)  # 130 W over 0.2 s
+    assert bench.last(0.2) == ()

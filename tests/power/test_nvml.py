@@ -200,12 +200,27 @@ def test_a_driver_without_some_function_is_metered_by_the_others(
         reader.close()
 
 
+def test_a_driver_too_old_to_tell_capabilities_has_no_card_whose_gauge_shows_a_mean(tmp_path: Path) -> None:
+    reader = GpuReader(build(tmp_path, "nvmlDeviceGetCudaComputeCapability"), tmp_path)
+    try:
+        reader.open({"NO_COUNTER": 1, "PROFILE": profile(tmp_path, "10 30\n10 300\n")})
+        for moment in (9.9, 10.0, 10.5):
+            reader.at(moment)
+            energy_j = reader.energy_j()["gpu0"]
+        # 297 J until 9.9, 16.5 J by the trapezoid over the step, 150 J; a mean of the last second would say 582.
+        assert energy_j == pytest.approx(463.5)
+    finally:
+        reader.close()
+
+
 # --- what cannot be metered --------------------------------------------------------------------------------
 
 
-def test_a_virtual_gpu_that_tells_nothing_is_unavailable_and_says_so(gpus: GpuReader) -> None:
-    cause = gpus.open({**SILENT, "NO_RATES": 1})["unavailable"]
-    assert cause.startswith("gpu0: neither an energy counter nor a power gauge, and nothing to model it by")
+def test_a_virtual_gpu_that_tells_nothing_is_missing_and_says_so(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, "NO_RATES": 1})
+    assert opened["refused"]["gpu0"].startswith("neither an energy counter nor a power gauge, and nothing to model it")
+    assert gpus.energy_j() == {}
+    assert gpus.faults(3.0, 4.0) == ["not-metered:gpu0"]
 
 
 def test_a_device_that_tells_nothing_is_absent_beside_one_that_has_power(gpus: GpuReader) -> None:
@@ -224,17 +239,17 @@ UUID = "GPU-00000000-0000-0000-0000-000000000000"
 
 
 def test_a_card_without_power_is_modelled_by_its_limit_and_by_how_busy_it_is(gpus: GpuReader) -> None:
-    opened = gpus.open({**SILENT, **BUSY_FROM_10_TO_20_S, "LIMIT_W": 200})
+    opened = gpus.open({**SILENT, **BUSY_FROM_10_TO_20_S, "LIMIT_W": 300})
     domain = opened["domains"]["gpu0"]
     assert (domain["source"], domain["quality"], domain["step_s"]) == ("nvml-utilisation", "assumed", 1.0)
-    assert opened["power_limit_w"] == {"gpu0": 200.0}
+    assert (opened["idle_w"], opened["power_limit_w"]) == ({"gpu0": pytest.approx(33.0)}, {"gpu0": 300.0})
     gpus.at(1.0)
     at_rest_j = gpus.energy_j()["gpu0"]
-    assert at_rest_j == pytest.approx(22.0)  # 0.11 x 200 W
+    assert at_rest_j == pytest.approx(33.0)  # 0.11 x 300 W
     gpus.at(10.0)
     before_j = gpus.energy_j()["gpu0"]
     gpus.at(12.0)
-    assert gpus.energy_j()["gpu0"] - before_j == pytest.approx(2 * (22 + (0.7 * 200 - 22) * 0.5))
+    assert gpus.energy_j()["gpu0"] - before_j == pytest.approx(2 * (33 + (0.7 * 300 - 33) * 0.5))
     assert domain["spread"] == {"low": 0.35, "likely": 1.0, "high": 1.8}
 
 
@@ -265,7 +280,9 @@ def test_the_table_stands_in_where_the_driver_tells_no_limit(gpus: GpuReader) ->
 
 
 def test_a_card_that_nobody_knows_is_not_modelled_by_a_guess(gpus: GpuReader) -> None:
-    assert "gpu0: neither" in gpus.open({**SILENT, "LIMIT_W": 0})["unavailable"]
+    opened = gpus.open({**SILENT, "LIMIT_W": 0})
+    assert (opened["domains"], list(opened["refused"])) == ({}, ["gpu0"])
+    assert gpus.faults(3.0, 4.0) == ["not-metered:gpu0"]
 
 
 def test_a_modelled_card_that_stops_answering_holds_its_last_power_and_is_flagged(gpus: GpuReader) -> None:
@@ -390,6 +407,12 @@ def test_the_environment_says_which_devices_are_ours(
     gpus: GpuReader, environ: dict[str, str], allotted: list[str]
 ) -> None:
     assert gpus.open({"DEVICES": 2}, **environ)["allotted"] == allotted
+
+
+@pytest.mark.parametrize(("visible", "who"), [("", "absent"), ("-1", "absent"), ("0", "empty")])
+def test_an_empty_card_that_is_kept_from_us_is_not_ours_to_rest_on(gpus: GpuReader, visible: str, who: str) -> None:
+    gpus.open(CUDA_VISIBLE_DEVICES=visible)
+    assert gpus.presence(4711) == {"gpu0": who}
 
 
 def test_an_index_between_different_cards_is_flagged(gpus: GpuReader) -> None:

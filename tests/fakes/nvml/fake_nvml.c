@@ -9,6 +9,7 @@
  *
  *   FAKE_NVML_DEVICES      how many devices (1)
  *   FAKE_NVML_INIT_CODE    what nvmlInit returns (0; 9 = driver not loaded)
+ *   FAKE_NVML_GATE         a folder: nvmlInit makes the file "asked" there and does not answer before "open" is there
  *   FAKE_NVML_NOW_FILE     a file that holds the present moment in seconds: time stands still until it is rewritten.
  *                          Without it the clock is CLOCK_MONOTONIC (Python's time.monotonic on Linux).
  *   FAKE_NVML_T0           the moment at which the profile begins, on that clock (the first nvmlInit of the process;
@@ -268,6 +269,14 @@ static int failing(const Device *card, const char *call) {
 
 int nvmlInitWithFlags(unsigned flags) {
   (void)flags;
+  const char *gate = getenv("FAKE_NVML_GATE");
+  if (gate && *gate) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/asked", gate);
+    close(open(path, O_WRONLY | O_CREAT, 0600));
+    snprintf(path, sizeof path, "%s/open", gate);
+    while (access(path, F_OK)) usleep(1000);
+  }
   int code = atoi(option("INIT_CODE", 0, "0"));
   if (code) return code;
   if (now_fd >= 0) close(now_fd);
