@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from itertools import pairwise
 
 from jupyter_carbon.power.counter import Seconds, WrappingCounter
 from jupyter_carbon.power.gauge import Glances
@@ -38,6 +39,8 @@ REGULAR = 0.1
 LATE = 1.2
 """A counter that has not moved for so many steps may have stopped."""
 KEPT_MOVES = 32
+SWING_S = 1.0
+"""Power that was steady for so long is steady."""
 FORGET = 0.8
 """What is left, from step to step, of how well its joules were told beforehand."""
 LEAST_OFF = 0.02, 0.1
@@ -88,19 +91,28 @@ class SteppedCounter:
         return self._said_j
 
     def at(self, t_s: float) -> float | None:
-        """Joules at a moment that has passed, by the moves on either side of it; None until there are both.
-
-        Without glances nothing but the power before it tells about a part of a step.
-        """
+        """Joules at a moment that has passed, by the moves on either side of it; None until there are both."""
         later = next((index for index, move in enumerate(self._moves) if move[0] > t_s), 0)
-        if later < 2:
+        if later < 2:  # the power before is that between the two before
             return None
         (past_s, past_j), (from_s, from_j), (to_s, to_j) = (self._moves[later - back] for back in (2, 1, 0))
-        if self._glances is None or not self._glances.have_seen(to_s) or to_s - from_s > BESIDE * self._step_s:
+        if to_s - from_s > BESIDE * self._step_s:
             return None
-        before_w = (from_j - past_j) / (from_s - past_s)
-        part_j = self._glances.split_j(from_s, t_s, to_s, total_j=to_j - from_j, before_w=before_w)
-        return None if part_j is None else from_j + self._weighed_j(part_j, before_w * (t_s - from_s))
+        before_w, step_j = (from_j - past_j) / (from_s - past_s), to_j - from_j
+        before_j, even_j = before_w * (t_s - from_s), step_j * (t_s - from_s) / (to_s - from_s)
+        if self._glances is None:
+            # At steady power what is new in the step began with the cell; where it swings, at any moment.
+            return from_j + before_j + (even_j - before_j) * self._swing_before(later)
+        if not self._glances.have_seen(to_s):
+            return None
+        part_j = self._glances.split_j(from_s, t_s, to_s, total_j=step_j, before_w=before_w)
+        return None if part_j is None else from_j + self._weighed_j(part_j, before_j)
+
+    def _swing_before(self, later: int) -> float:
+        """How far the power of the steps before a move was from steady, from 0 to 1."""
+        moves = [move for move in list(self._moves)[:later] if self._moves[later][0] - move[0] < SWING_S]
+        powers_w = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(moves)]
+        return 1.0 - min(powers_w) / max(powers_w) if powers_w and max(powers_w) > 0.0 else 0.0
 
     def edge_s(self) -> float:
         """How well the moment of the last move is known now, as the width of a range; where power changes from step to
