@@ -66,8 +66,8 @@ def _check(points: Sequence[Look]) -> None:
     lowest, highest = points[0], points[-1]
     if lowest.utilisation > QUIET:
         raise CalibrationRefused(
-            f"it was busy for {lowest.utilisation:.0%} of the time while it should have rested.  Try again when nothing "
-            "else computes on it"
+            f"it was busy for {lowest.utilisation:.0%} of the time while it should have rested.  Try again when "
+            "nothing else computes on it"
         )
     if highest.utilisation - lowest.utilisation < LEAST_SPAN:
         raise CalibrationRefused(
