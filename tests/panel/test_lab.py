@@ -646,7 +646,9 @@ def test_the_interface_speaks_the_language_of_jupyterlab(browser, tmp_path):
         lab.run(0)
         badge = lab.page.locator(".jc-badge")
         badge.wait_for()
-        assert re.fullmatch(r"≈ [\d,]+ mWh · ≈ [\d,]+ [µm]g CO₂e · modelliert!", badge.inner_text().replace("\xa0", " "))
+        assert re.fullmatch(
+            r"≈ [\d,]+ mWh · ≈ [\d,]+ [µm]g CO₂e · modelliert!", badge.inner_text().replace("\xa0", " ")
+        )
         lab.until("5 bis 95 %")
         assert re.fullmatch(r"[\d,]+ – [\d,]+ [µm]g, 5 bis 95 %", lab.read(".jc-range"))
 
