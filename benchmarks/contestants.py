@@ -28,7 +28,8 @@ POWERCAP = "BENCHMARK_POWERCAP"
 
 def ours_session() -> Edges:
     """`Session.begin` and `end`: the meter and its journal without a notebook."""
-    from jupyter_carbon.session import Cell, Session
+    from jupyter_carbon.cell import Cell
+    from jupyter_carbon.session import Session
 
     session = Session.current()
     session.wait_until_warm(10.0)

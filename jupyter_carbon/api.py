@@ -14,12 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from jupyter_carbon.cell import Cell
 from jupyter_carbon.footprint import footprint, record
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Running
 from jupyter_carbon.model import CarbonError, CarbonIntensity, CellRecord, CellRun, Method, Status
-from jupyter_carbon.session import Cell, Session
+from jupyter_carbon.session import Session
 from jupyter_carbon.units import J_PER_KWH
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ class measure:
             if _inside.get() is self._cell:
                 _inside.set(None)
             session.end(self._cell, status)
-            self._tell = functools.partial(session.record_of, self._cell)
+            self._tell = functools.partial(session.record_now, self._cell)
 
 
 def _status(kind: type[BaseException] | None) -> Status:

@@ -152,10 +152,10 @@ def _when(options: argparse.Namespace) -> int:
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    from jupyter_carbon.estimate.estimator import estimate  # noqa: PLC0415  (it needs numpy)
+    from jupyter_carbon.estimate.own import estimate_here  # noqa: PLC0415  (it needs numpy)
 
     budget = None if options.budget is None else Budget.of(options.budget)
-    one = estimate(**asked_of(options))
+    one = estimate_here(**asked_of(options))
     if options.json:
         held = {} if budget is None else {"budget": {**asdict(budget), "chance_above": budget.chance(one)}}
         _print_json({**one.to_dict(), **held})

@@ -15,18 +15,19 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
+from jupyter_carbon.cell import Cell, StruckOff
 from jupyter_carbon.grid import region as regions
-from jupyter_carbon.hours import Course, Growth, Hours
+from jupyter_carbon.hours import Course, Hours
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
-from jupyter_carbon.meter.meter import Meter, Running
+from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
 from jupyter_carbon.model import (
@@ -44,10 +45,11 @@ from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect, is_present
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
+from jupyter_carbon.tails import STILL_BUSY, Tails
 from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
-from jupyter_carbon.upkeep import Calibrations, Upkeep
+from jupyter_carbon.upkeep import Upkeep, calibration_of
 from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
+    from jupyter_carbon.meter.device_sync import Waited
 
     class Watcher(Protocol):
         """Who wants to see a session as it goes; called on the ticker's thread, off every cell's path."""
@@ -86,50 +89,6 @@ by not waiting: every finished cell is in the journal since its own end."""
 
 NEWEST = 256
 """Cells that have ended and are kept in memory: until they are in the ledger, a cell's history is looked up here."""
-
-
-class Cell:
-    """A run that is being metered, or has been: its window and status are there once it has ended.
-
-    `owner` is the shell's hooks, or None for a block; `told` the context that the journal knows it by.  `intensity` is
-    that of its own hour, as far as it was known when the cell ended.
-    """
-
-    __slots__ = (
-        "client", "course", "growth", "intensity", "owner", "region", "run", "running", "status", "thread", "told",
-        "window",
-    )  # fmt: skip
-
-    def __init__(self, run: CellRun, region: str | None, owner: object) -> None:
-        self.run, self.region, self.owner = run, region, owner
-        self.running, self.thread = Running(), threading.get_ident()
-        self.told: Context | None = None
-        self.window: Window | None = None
-        self.status: Status = "ok"
-        self.growth = Growth(run.started_at)
-        self.intensity: CarbonIntensity | None = None
-        self.course: Course = ()
-        self.client: str | None = None
-        """Which page or client asked for the run (`header.session` of its request)."""
-
-
-class _StruckOff:
-    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
-    it.  What an interrupt breaks off stays, to be ended again."""
-
-    __slots__ = ("_cell", "_running")
-
-    def __init__(self, running: list[Cell], cell: Cell) -> None:
-        self._running, self._cell = running, cell
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception) and self._cell in self._running:
-            self._running.remove(self._cell)
 
 
 class Session:
@@ -229,14 +188,13 @@ class Session:
         self._next_look_s = 0.0
         self._soon: deque[Callable[[], object]] = deque()
 
-        calibrations = Calibrations(environ)
         self.surroundings = Surroundings(
             settings,
             root,
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=calibrations.of,
+            calibration=partial(calibration_of, environ),
         )
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
@@ -257,9 +215,10 @@ class Session:
             books=self.books,
             boundary=self.boundary,
             refusals=lambda: self.refusals,
-            calibrations=calibrations,
+            environ=environ,
             reconfigure=self.reconfigure,
         )
+        self._tails = Tails(self.meter, self.books)
         self.note(*refused)
         self._ticker = Ticker(
             self._tick,
@@ -299,7 +258,7 @@ class Session:
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
         if owner is None:  # a block: nobody comes to end it
-            with _StruckOff(self._running, cell):
+            with StruckOff(self._running, cell):
                 self._begin(cell)
         else:
             self._begin(cell)
@@ -339,7 +298,7 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        with _StruckOff(self._running, cell):
+        with StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
@@ -351,16 +310,19 @@ class Session:
     def _read_end(self, cell: Cell, status: Status, flags: tuple[str, ...]) -> None:
         if cell.running.began is None:
             flags += ("begun-late",)
+        waited: Waited = "none"
         if self.gpus_found:
             from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
 
-            flags += synchronise(sys.modules)
+            waited = synchronise(sys.modules)
+            if waited == "unsure" and "unknown" in self.meter.gpu_presence.values():
+                flags += (STILL_BUSY,)
             self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
         if self._gpus_awaited:
             flags += ("gpu-awaited",)
-        window = self.meter.end(cell.running)
+        window = self.meter.end(cell.running, waited=waited == "all")
         if flags:
             window = replace(window, flags=window.flags + flags)
         cell.status, cell.window = status, window
@@ -371,7 +333,7 @@ class Session:
                 return
             self._tell_begin(cell, self.context(cell.region))
             cell.intensity, cell.course = self._hour_of(cell, cell.window)
-            self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
+            self._tails.write_end(cell, cell.window)
             self._running.remove(cell)
         self._ended.append(cell)
         self._newest.append(cell)
@@ -421,6 +383,11 @@ class Session:
         context = cell.told or self.context(cell.region)
         return record(cell.run, window, cell.status, context, intensity, course)
 
+    def record_now(self, cell: Cell) -> CellRecord:
+        """The same, to be shown at once: it says where the device may go on, and the row be told once more."""
+        record = self.record_of(cell)
+        return replace(record, flags=(*record.flags, STILL_BUSY)) if cell.goes_on else record
+
     def newest_of(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
         """The newest of this session's runs of these sources, oldest first: the ledger may not have them yet."""
         cells = [cell for cell in tuple(self._newest) if cell.run.source_sha1 in sha1s]
@@ -433,6 +400,7 @@ class Session:
     def account(self) -> Account:
         """What this session has cost up to now."""
         with self._settling:
+            self._follow()
             if self._account is None:
                 from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
 
@@ -444,6 +412,20 @@ class Session:
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
             return self._account
+
+    def _follow(self) -> None:
+        """Tell cells whose devices went on after their end; `_settling` is held."""
+        told = self._tails.tell()
+        if told and self._account is not None:
+            changes = [change for cell in told if (change := self._account.retell(self.record_of(cell))) is not None]
+            if changes and self._watcher is not None:
+                self._watcher.resettled(changes)
+
+    def _follow_no_more(self) -> None:
+        if self._tails:
+            self.meter.leave()
+            with self._settling:
+                self._follow()
 
     def _hour_between(self) -> Callable[[Reading, Reading], CarbonIntensity | None]:
         """What the electricity carried between two readings, which tell the monotonic clock."""
@@ -533,6 +515,7 @@ class Session:
                 if isinstance(source, CpuModel):
                     self.meter.swap(source, CpuModel.open(self.host))
             self.surroundings.renew()
+        self._follow_no_more()  # its rows are in this ledger
         self.books.move(_ledger_path(self.settings))
 
     def close(self) -> None:
@@ -547,11 +530,12 @@ class Session:
         """On the ticker's thread, as its last act."""
         for cell in tuple(self._running):
             self.end(cell, "interrupted", ("session-closed",))
+        self._follow_no_more()
         self.books.close()
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended or (self._comes and self._called))
+        return bool(self._running or self._ended or self._tails or (self._comes and self._called))
 
     def _woken(self) -> None:
         self._look_around()
@@ -564,21 +548,25 @@ class Session:
         """Each second while a cell runs; once more when none does, to settle and hand over."""
         if self.closed:
             return
-        if not self._running or time.monotonic() >= self._next_look_s:
+        if not (self._running or self._tails) or time.monotonic() >= self._next_look_s:
             self._look_around()
         with self._unforkable:
             self.hours.look(self.surroundings.asked_for)
         self._let_in()
-        reading = self.meter.tick() if self._running or self._watcher is not None else None
+        followed = bool(self._running or self._tails)
+        reading = self.meter.tick() if followed or self._watcher is not None else None
         if self._running:
+            with self._settling:
+                self._follow()
             for cell in tuple(self._running):
                 self._checkpoint(cell)
             if len(self._ended) >= (SETTLE_FROM if self._watcher is None else 1):
                 self.account()
         else:
             self.account()
-            with self._unforkable:
-                self.books.hand_over(self._settle)
+            if not self._tails:
+                with self._unforkable:
+                    self.books.hand_over(self._settle)
         if self._watcher is not None and reading is not None:
             self._watcher.ticked(reading, self.open_cells)
 
@@ -622,7 +610,7 @@ class Session:
 
     def _settle_plans(self, ledger: Ledger) -> None:
         """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
-        while self._planned and self._planned[0][1].window is not None:
+        while self._planned and self._planned[0][1].window is not None and not self._planned[0][1].goes_on:
             planned, cell = self._planned[0]
             if cell.status == "ok":
                 actual_kwh = self.record_of(cell).footprint.facility_energy_kwh.likely

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jupyter_carbon.ledger import default_path
+from jupyter_carbon.calibration.place import folder
 
 if TYPE_CHECKING:
     from jupyter_carbon.bookkeeper import Bookkeeper
@@ -24,21 +24,16 @@ if TYPE_CHECKING:
     from jupyter_carbon.surroundings import Surroundings
 
 
-class Calibrations:
-    """Where the calibrations of this account's machines lie."""
+def store_of(environ: Mapping[str, str], host: Host) -> Store:
+    """Where a machine's calibration is kept."""
+    from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._folder = default_path(environ).parent / "calibration"
+    return Store(folder(environ), host)
 
-    def store(self, host: Host) -> Store:
-        """That of one machine."""
-        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
 
-        return Store(self._folder, host)
-
-    def of(self, host: Host) -> Calibration | None:
-        """What was calibrated on a machine; where nothing ever was, nothing is imported to find that out."""
-        return self.store(host).load() if self._folder.is_dir() else None
+def calibration_of(environ: Mapping[str, str], host: Host) -> Calibration | None:
+    """What was calibrated on a machine; where nothing ever was, nothing is imported to find that out."""
+    return store_of(environ, host).load() if folder(environ).is_dir() else None
 
 
 class Upkeep:
@@ -56,12 +51,12 @@ class Upkeep:
         books: Bookkeeper,
         boundary: Boundary,
         refusals: Callable[[], Sequence[Refusal]],
-        calibrations: Calibrations,
+        environ: Mapping[str, str],
         reconfigure: Callable[[], None],
     ) -> None:
         self._meter, self._surroundings = meter, surroundings
         self._hours, self._books, self._boundary = hours, books, boundary
-        self._refusals, self._calibrations, self._reconfigure = refusals, calibrations, reconfigure
+        self._refusals, self._environ, self._reconfigure = refusals, environ, reconfigure
         self._calibrator: Calibrator | None = None
         self._epoch_s = time.time() - time.monotonic()
 
@@ -105,7 +100,7 @@ class Upkeep:
                 self._meter,
                 self._surroundings.context,
                 host,
-                self._calibrations.store(host),
+                store_of(self._environ, host),
                 before=self._surroundings.wall_of_its_kind,
                 on_new=self._calibrated,
             )

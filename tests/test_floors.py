@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "jupyter_carbon"
 # Lowest first; on one floor a name may lean on those to its left; "." is the package's own __init__.
 FLOORS = (
     "boundary unforkable turns value model units tables  power grid report.equivalents  meter footprint ledger  "
-    "calibration  account hours estimate report engines settings  surroundings bookkeeper upkeep  session  "
+    "calibration  account hours estimate report engines settings  surroundings bookkeeper upkeep cell tails  session  "
     "api . notebook trackers cli"
 )
 RANK = {name.strip("."): rank for rank, name in enumerate(FLOORS.split())}

@@ -18,6 +18,7 @@ from machine import Machine
 from scripted import Server, serving
 from scripted import gb as half_hours
 
+from jupyter_carbon.cell import Cell
 from jupyter_carbon.footprint import NOTHING
 from jupyter_carbon.grid.providers import NoAnswer, electricity_maps, gb
 from jupyter_carbon.grid.providers.http import fetch
@@ -26,7 +27,7 @@ from jupyter_carbon.grid.timeline import Timeline
 from jupyter_carbon.hours import STEP_S, Growth, _surer
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import CellRecord, Context, Window
-from jupyter_carbon.session import Cell, Session
+from jupyter_carbon.session import Session
 
 ADDED = 163.1 - 106.1  # what a British kWh's life cycle adds to its direct number
 YEAR_G = 217.41

@@ -11,7 +11,15 @@ from functools import partial
 from typing import cast
 
 from jupyter_carbon.calibration.faults import not_counted
-from jupyter_carbon.calibration.fit import AGAIN, CalibrationRefused, Point, WallFit, check_point, fit_wall
+from jupyter_carbon.calibration.fit import (
+    AGAIN,
+    CalibrationRefused,
+    Point,
+    WallFit,
+    check_point,
+    fit_wall,
+    refused,
+)
 from jupyter_carbon.calibration.gpu_load import FRAMEWORKS, GpuLoad, loaded
 from jupyter_carbon.calibration.gpu_minute import Card, GpuMinute, cards_of
 from jupyter_carbon.calibration.known_load import busy
@@ -127,7 +135,11 @@ class Calibrator:
 
     def _rest(self, seconds: float) -> None:
         """Sleep, and look meanwhile at what moves between ticks, as gauges do: no cell may be metered now."""
-        self._meter.watch(seconds, lambda pause_s: self._sleep(pause_s) is not None)
+        self._meter.watch(seconds, self._doze)
+
+    def _doze(self, seconds: float) -> bool:
+        self._sleep(seconds)
+        return False
 
     def _require_own_machine(self) -> None:
         if self._host.is_slice:
@@ -154,7 +166,7 @@ class Calibrator:
             except CalibrationRefused as err:
                 # Of two points nobody knows which is wrong; of more, the new one is the stranger.
                 self.points, self._read_of_last = earlier if len(earlier) > 1 else (), False
-                raise CalibrationRefused(f"{err}.  {AGAIN}") from err
+                raise refused(err, AGAIN) from err
             said = _fit_text(fit)
         else:
             said = f"devices {point.devices_w:.4g} W, plug {watts:.4g} W.  Now the other: %carbon calibrate " + (
@@ -169,18 +181,19 @@ class Calibrator:
         plug.watts(fetch)  # one that does not answer costs nobody a minute
         points: list[Point] = []
         stretch: Stretch
-        for part in (0.0, 0.5, 1.0):
-            seen: list[float] = []
-            look = partial(self._look_at, plug, fetch, seen)
-            if part:
-                stretch = self._loaded(PLUG_S, look, settle_s=PLUG_SETTLE_S, part=part)
-            else:
-                stretch = self._stretch("rest", PLUG_S, look)
-            points.append(Point(stretch.devices_w, sum(seen) / len(seen)))
         try:
+            for part in (0.0, 0.5, 1.0):
+                seen: list[float] = []
+                look = partial(self._look_at, plug, fetch, seen)
+                if part:
+                    stretch = self._loaded(PLUG_S, look, settle_s=PLUG_SETTLE_S, part=part)
+                else:
+                    stretch = self._stretch("rest", PLUG_S, look)
+                points.append(Point(stretch.devices_w, sum(seen) / len(seen)))
+                check_point(points[-1], stretch.devices)  # another machine's plug costs nobody a minute either
             fit = self._take(points, stretch.devices)
         except CalibrationRefused as err:
-            raise CalibrationRefused(f"{err}.  Nothing was stored") from err
+            raise refused(err, "Nothing was stored") from err
         self.points, self._last = tuple(points), None
         return _fit_text(fit)
 
@@ -254,8 +267,8 @@ class Calibrator:
                 f"(or {', '.join(others)}), then %carbon calibrate devices"
             ]
         minute = GpuMinute(self._meter, cards, sleep=self._sleep, clock=self._clock, today=self._today)
-        curves, refused = minute.run(load)
-        return curves, [f"{device}, as {why}" for device, why in refused.items()]
+        curves, reasons = minute.run(load)
+        return curves, [f"{device}, as {why}" for device, why in reasons.items()]
 
     def _curve(self, idle_w: float) -> CpuCurve:
         work = self._loaded(MINUTE_LOAD_S, self._rest, settle_s=SETTLE_S)

@@ -17,6 +17,7 @@ from typing import cast
 
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.meter.short_cells import ShortCells
+from jupyter_carbon.meter.tail import LEAST_LOOK_S, LOOK_S, OURS, Card, Tail
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
 from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
@@ -59,7 +60,10 @@ class Running:
     """A cell that is being metered, or a block inside one: the stretches it has lived through, each with the number of
     cells alive in it."""
 
-    __slots__ = ("__weakref__", "arrived", "began", "began_cpu_s", "closed", "edge_s", "released", "since", "wander_j2")
+    __slots__ = (
+        "__weakref__", "arrived", "began", "began_cpu_s", "behind", "closed", "edge_s", "released", "since", "tail",
+        "wander_j2",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.began: Reading | None = None
@@ -70,6 +74,8 @@ class Running:
         self.began_cpu_s = 0.0  # this process's CPU seconds at the reading where it began
         self.released: tuple[float, float] | None = None  # when its own work could begin, and the CPU seconds then
         self.arrived: tuple[float, float] | None = None  # and when it was over
+        self.behind: tuple[str, ...] = ()  # devices that were busy with earlier work when it began
+        self.tail: Tail | None = None  # the time after its end, where its devices may go on
 
 
 class Meter:
@@ -90,6 +96,8 @@ class Meter:
         self._sources: tuple[PowerSource, ...] = tuple(sources)
         self._gpus = tuple(cast("GpuSource", source) for source in self._sources if hasattr(source, "presence"))
         self._watched = tuple(cast("WatchedSource", source) for source in self._sources if hasattr(source, "watch"))
+        self._cards = tuple(card for source in self._gpus for card in _cards_of(source))
+        self._tail: Tail | None = None  # of the cell that ended last, until the next begins
         self._gpu_busy_s: Mapping[str, tuple[float, float]] = {}
         self._gpu_presence: Mapping[str, GpuPresence] = {}
         self._gpu_looks: deque[tuple[float, Mapping[str, GpuPresence]]] = deque(maxlen=KEPT_LOOKS)
@@ -101,12 +109,13 @@ class Meter:
         self._j_per_cpu_s: Mapping[str, float] = {}
         self._idle_seen: dict[str, tuple[float, float]] = {}
         self._between: deque[Stretch] = deque()  # not bounded: what is dropped here would be joules of nobody
+        self._tails: deque[Tail] = deque()  # of stretches that are to be taken
         self._to_learn: deque[Window] = deque(maxlen=KEPT_WINDOWS)
         self._short: dict[Domain, ShortCells] = {}
         self._joined_s: dict[str, float] = {}
         self._looks_s: deque[float] = deque(maxlen=KEPT_TIMES)
         self._look_at_gpus()
-        self._last = self._last_tick = self._read()
+        self._last = self._last_tick = self._before_tick = self._read()
 
     @property
     def domains(self) -> tuple[Domain, ...]:
@@ -136,6 +145,7 @@ class Meter:
         with self._lock:
             self._sources = (*self._sources, source)
             self._gpus = (*self._gpus, source)
+            self._cards = (*self._cards, *_cards_of(source))
             if hasattr(source, "watch"):
                 self._watched = (*self._watched, cast("WatchedSource", source))
             self._gpu_busy_s = {**self._gpu_busy_s, **busy_s}
@@ -146,11 +156,15 @@ class Meter:
             for running in (*self._open, *self._blocks_now()):
                 running.since = running.since and _with(running.since, first_j)
             self._joined_s.update(dict.fromkeys((d.device for d in source.domains), self._clock()))
+            if not self._open:
+                self._close_stretch(self._read())  # from here on its idle power can be learned
 
     def swap(self, old: PowerSource, new: PowerSource) -> None:
         """Count `new` in place of `old`, while nothing runs: what was learned of its devices is forgotten."""
         with self._lock:
-            self._close_stretch(self._read())
+            now = self._read()
+            self._cut_tail(now)
+            self._close_stretch(now)
             self._sources = tuple(new if source is old else source for source in self._sources)
             forgotten = {domain.device for domain in old.domains}
             self._idle_w, self._recent_w, self._j_per_cpu_s = (
@@ -171,7 +185,9 @@ class Meter:
                 self._look_at_gpus()
             now = self._read_late()
             if self._gpus and not self._open:
-                now = self._without_burst(now)
+                running.behind = self._cut_tail(now)
+                if self._tail is None or not self._tail.devices:
+                    now = self._without_burst(now)
             self._close_stretch(now)
             running.began, running.since, running.began_cpu_s = now, now, self._tree.own_s
             if self._watched:
@@ -190,8 +206,8 @@ class Meter:
         """The cell's own work is over; :meth:`end` follows at once."""
         running.arrived = self._clock(), self._tree.own_cpu_s()
 
-    def end(self, running: Running) -> Window:
-        """The cell ends now; its window."""
+    def end(self, running: Running, *, waited: bool = False) -> Window:
+        """The cell ends now; its window.  If its devices were not `waited` for they may go on (`running.tail`)."""
         arrived = running.arrived or (self._clock(), self._tree.own_cpu_s())
         if running.began is None:  # an interrupt came before its first reading
             self.begin(running)
@@ -210,6 +226,7 @@ class Meter:
                 and not self._blocks
             ):
                 now = self._trimmed(running, arrived, now)
+            before = self._look_before(now, cast("Reading", running.began))
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
@@ -219,7 +236,11 @@ class Meter:
                 window = self._with_likely_w(window)
                 since_j2 = running.wander_j2.get
                 missed_j2 = {device: max(0.0, j2 - since_j2(device, 0.0)) for device, j2 in self._wander_j2().items()}
-                window = replace(window, wander_j={device: math.sqrt(j2) for device, j2 in missed_j2.items()})
+                behind = tuple(f"began-busy:{device}" for device in running.behind)
+                wander_j = {device: math.sqrt(j2) for device, j2 in missed_j2.items()}
+                window = replace(window, wander_j=wander_j, flags=(*window.flags, *behind))
+                if not waited and not self._open and any(who in OURS for who in self._gpu_presence.values()):
+                    self._tail = running.tail = Tail(before, now, self._cards)
         self._to_learn.append(window)
         return window
 
@@ -259,13 +280,28 @@ class Meter:
         with self._lock:
             self._tree.adopt(found)
             self._look_at_gpus()
-            before, self._last_tick = max(self._last, self._last_tick, key=lambda r: r.t_s), self._read()
-            self._note_frozen(before, self._last_tick)
+            self._before_tick = max(self._last, self._last_tick, key=lambda r: r.t_s)
+            self._last_tick = self._read()
+            self._note_frozen(self._before_tick, self._last_tick)
+            if self._tail is not None:
+                self._tail.look(self._last_tick, self._gpu_presence, self._idle_w)
             return self._last_tick
+
+    def after(self, tail: Tail) -> Window | None:
+        """What devices did for a cell after its end, as far as it is known; None where they did nothing."""
+        if not tail.devices:
+            return None
+        return tail.window(self.between(tail.began, tail.end), self.between(tail.end, tail.rest), self._idle_w)
+
+    def leave(self) -> None:
+        """Nobody looks any more at what devices go on doing."""
+        with self._lock:
+            self._cut_tail(self._read())
 
     def watch(self, seconds: float, rest: Callable[[float], bool]) -> None:
         """Rest for so long, or until `rest` says that the end has come; look meanwhile at what moves between ticks."""
-        until_s = self._clock() + seconds
+        follows = self._tail is not None and not self._tail.over
+        until_s = self._clock() + (min(seconds, LOOK_S) if follows else seconds)
         while (left_s := until_s - self._clock()) > 0.0:
             wait_s = left_s
             if self._watched:
@@ -287,9 +323,15 @@ class Meter:
         time.sleep(GIVEN_UP_S)
         return self._clock() - began_s
 
-    def take_stretches(self) -> tuple[tuple[Reading, Reading], ...]:
+    def take_stretches(self) -> tuple[Stretch, ...]:
         """The stretches between cells since the last call, from reading to reading; each is given once."""
         return tuple(self._between.popleft() for _ in range(len(self._between)))
+
+    def take_tail(self, began: Reading) -> Tail | None:
+        """What devices went on doing in the stretch that began there, if they did; given once, stretch by stretch."""
+        while self._tails and self._tails[0].began.t_s < began.t_s:
+            self._tails.popleft()
+        return self._tails.popleft() if self._tails and self._tails[0].began.t_s == began.t_s else None
 
     def learn(self, window: Window, *, idle: bool) -> None:
         """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""
@@ -474,6 +516,22 @@ class Meter:
         self._blocks = [weakref.ref(block) for block in blocks]
         return blocks
 
+    def _look_before(self, now: Reading, began: Reading) -> Reading:
+        """The last reading in a cell that lies far enough back to tell what its devices did since."""
+        if now.t_s - self._last_tick.t_s < LEAST_LOOK_S and self._before_tick.t_s >= began.t_s:
+            return self._before_tick
+        return self._last_tick
+
+    def _cut_tail(self, now: Reading) -> tuple[str, ...]:
+        """The devices that still work for the cell before, now that it can be followed no longer."""
+        tail = self._tail
+        if tail is None:
+            return ()
+        working = tail.cut(now, self._gpu_presence, self._idle_w)
+        if tail.devices:  # what a short cell owed is in its number now
+            self._short = {d: short for d, short in self._short.items() if d.device not in tail.devices}
+        return working
+
     def _close_stretch(self, now: Reading) -> None:
         last, self._last, self._last_tick = self._last, now, now
         running_now = [*self._open, *self._blocks_now()] if self._blocks else self._open
@@ -482,6 +540,10 @@ class Meter:
             running.closed.append((running.since or last, now, alive))
             running.since = now
         if not self._open:
+            if self._tail is not None:
+                if self._tail.devices:
+                    self._tails.append(self._tail)
+                self._tail = None
             self._between.append((last, now))
 
     def _difference(
@@ -543,6 +605,12 @@ class Meter:
             filled_s,
             {},
         )
+
+
+def _cards_of(source: GpuSource) -> tuple[Card, ...]:
+    idle_w, limit_w = source.idle_w, source.power_limit_w
+    gpus = (domain for domain in source.domains if domain.component == "gpu")
+    return tuple(Card(domain, limit_w[domain.device], idle_w[domain.device]) for domain in gpus)
 
 
 def _moved(a: Reading, b: Reading, t_s: float, tree_cpu_s: float) -> Reading:

@@ -36,7 +36,7 @@ def bundle(record: CellRecord, options: Options, problems: Sequence[str] = ()) -
 def _html(head: str, notes: list[str]) -> str:
     items = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
     return (
-        '<details class="jc-badge" style="text-align:right;font-size:86%">'
+        '<details style="text-align:right;font-size:86%">'
         f'<summary style="cursor:pointer">{html.escape(head)}</summary>{items}</details>'
     )
 

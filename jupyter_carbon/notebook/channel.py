@@ -15,9 +15,10 @@ from jupyter_carbon.notebook.live import Live, Now
 from jupyter_carbon.notebook.protocol import MAX_EQUIVALENTS, VERSION, BadQuestion, digits, parse_question
 
 if TYPE_CHECKING:
+    from jupyter_carbon.cell import Cell
     from jupyter_carbon.model import CellRecord, Component, Footprint, Reading
-    from jupyter_carbon.notebook.wire import Answer, EquivalentItem, FindingItem, Question, Snapshot
-    from jupyter_carbon.session import Cell, Session
+    from jupyter_carbon.notebook.wire import Answer, EquivalentItem, FindingItem, News, Question, Snapshot
+    from jupyter_carbon.session import Session
 
 PERIOD_S = 1.0
 LOOKED_AT_S = 0.5
@@ -30,11 +31,17 @@ class Channel:
     """One session, as the panels of all pages see it.  Thread-safe: it is told by the ticker and asked by the shell."""
 
     def __init__(
-        self, session: Session, publish: Callable[[Snapshot, bytes], None], *, clock: Callable[[], float] = time.time
+        self,
+        session: Session,
+        publish: Callable[[Snapshot, bytes], None],
+        spread: Callable[[News], None],
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`publish` takes each snapshot, and what it is on the wire, on the ticker's thread."""
+        """`publish` takes each snapshot, and what it is on the wire, on the ticker's thread; `spread` the rows that
+        change while a cell runs."""
         self._period_s = PERIOD_S
-        self._session, self._publish, self._clock = session, publish, clock
+        self._session, self._publish, self._spread, self._clock = session, publish, spread, clock
         self._lock = threading.RLock()
         self._live = Live(session.id, clock())
         for record in session.account().records:
@@ -71,6 +78,11 @@ class Channel:
             return
         with self._lock:
             self._draw(reading, running)
+            news = self._live.news()
+        # A single row is in the snapshot once nothing runs; of a kernel that is busy nobody can ask for the others.
+        if running or sum(len(some["news"]) for some in news) > 1:
+            for some in news:
+                self._spread(some)
         self.publish(running)
 
     def publish(self, running: Sequence[Cell] = ()) -> None:

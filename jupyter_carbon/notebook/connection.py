@@ -83,7 +83,7 @@ class Connection:
     def _comes(self) -> Channel:
         from jupyter_carbon.notebook.channel import Channel  # noqa: PLC0415  (on the ticker's thread)
 
-        self._channel = channel = Channel(self.session, self._publish)
+        self._channel = channel = Channel(self.session, self._publish, partial(self.send, COMM_ID))
         self._ready.set()
         return channel
 

@@ -138,13 +138,13 @@ class CarbonMagics:
 
     def _estimate(self, text: str) -> object:
         from jupyter_carbon.estimate.arguments import Budget, Words, add_estimate, asked_of  # noqa: PLC0415
-        from jupyter_carbon.estimate.estimator import estimate  # noqa: PLC0415
+        from jupyter_carbon.estimate.own import estimate_here  # noqa: PLC0415
 
         words = Words("%carbon estimate")
         add_estimate(words)
         asked = words.parse(text)
         budget = None if asked.budget is None else Budget.of(asked.budget)
-        one = estimate(**asked_of(asked))
+        one = estimate_here(**asked_of(asked))
         return one if budget is None else Held(one, budget.verdict(one))
 
     def _plan(self, text: str) -> object:
@@ -199,4 +199,4 @@ class CarbonMagics:
         from jupyter_carbon.calibration.words import calibrate  # noqa: PLC0415
 
         session = self.hooks.session
-        return Said(calibrate(text, session.upkeep.calibrator, os.environ))
+        return Said(calibrate(text, session.upkeep.calibrator, os.environ, say=print))

@@ -29,6 +29,7 @@ REASON_CHARS: Final = 140
 TOP_CELLS: Final = 3
 MAX_EQUIVALENTS: Final = 4
 MAX_FLAGS: Final = 6
+MOST_NEWS: Final = 4
 HISTORY_ROWS: Final = 20
 MOST_MINUTES: Final = 366 * 24 * 60
 

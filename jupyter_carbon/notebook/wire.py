@@ -191,6 +191,18 @@ class Snapshot(TypedDict):
     flags: list[str]
 
 
+class News(TypedDict):
+    """Rows that have changed while another cell runs on: sent beside the snapshots, as a kernel that is busy cannot be
+    asked for them."""
+
+    v: int
+    session_id: str
+    since_run: int
+    """They are all the rows that runs after this one have changed: who knows of fewer has missed some."""
+    news: list[Cell]
+    """The oldest run first."""
+
+
 # --- questions and answers ---------------------------------------------------------------------------------
 
 Period = Literal["today", "7d", "30d", "all"]

@@ -94,7 +94,9 @@ class Nvml:
         }
         """The model of each device, and how much of the board it is."""
         self.uuids: Mapping[str, str] = {part.domain.device: part.gpu.uuid for part in parts}
-        self.idle_w: Mapping[str, float] = {device: w * IDLE_SHARE for device, w in self.power_limit_w.items()}
+        self.idle_w: Mapping[str, float] = {
+            part.domain.device: card.idle_w * part.share for card in self._cards for part in card.parts
+        }
         self.allotted, sure = allotted_nvidia(host.environ, [part.gpu for part in parts])
         self._kept_from_us = sure and not self.allotted and "CUDA_VISIBLE_DEVICES" in host.environ
         if not sure:
@@ -219,23 +221,25 @@ class Nvml:
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             model, uuid = nvml.nvmlDeviceGetName(handle), nvml.nvmlDeviceGetUUID(handle)
-            limit_w = self._limit_w(handle)
+            told_w = self._limit_w(handle)
         except nvml.NVMLError as err:
             self._refuse(device, f"the driver does not answer for it: {err}")
             return
         power = RuntimePower(host.root / "sys/bus/pci/devices" / self._pci_address(handle))
+        gpu, limit_w = Gpu(device, index, uuid, model), told_w or LIMIT_UNKNOWN_W
+        idle_w = limit_w * IDLE_SHARE
         try:
             meter = self._counter(handle, device, limit_w, power)
         except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound):
             try:
                 meter = self._gauge(handle, device, limit_w, power)
             except (nvml.NVMLError, ValueError) as err:
-                modelled = self._modelled(handle, Gpu(device, index, uuid, model), limit_w, power)
+                modelled = self._modelled(handle, gpu, told_w, power)
                 if modelled is None:
                     power.close()
                     self._refuse(device, f"{NO_POWER} ({err}), as in many virtual GPUs")
                     return
-                meter, limit_w = modelled
+                meter, idle_w, limit_w = modelled
         except nvml.NVMLError as err:
             power.close()
             self._refuse(device, f"its energy counter does not answer: {err}")
@@ -246,23 +250,23 @@ class Nvml:
                 device,
                 meter.source,
                 meter.quality,
-                resolution_j=meter.step_s * limit_w * IDLE_SHARE,  # one step at the least power it can have
+                resolution_j=meter.step_s * idle_w,  # one step at the least power it can have
                 step_s=meter.step_s,
                 spread=meter.spread,
             ),
-            Gpu(device, index, uuid, model),
+            gpu,
             1.0,
             handle,
         )
         parts = self._instances(handle, whole)
         sm_seconds = None if parts else self._sm_seconds(handle)
-        self._cards.append(_Card(handle, limit_w, meter, power, parts or (whole,), sm_seconds))
+        self._cards.append(_Card(handle, idle_w, limit_w, meter, power, parts or (whole,), sm_seconds))
 
-    def _limit_w(self, handle: Any) -> float:
+    def _limit_w(self, handle: Any) -> float | None:
         try:
-            return float(self._nvml.nvmlDeviceGetEnforcedPowerLimit(handle)) * 1e-3 or LIMIT_UNKNOWN_W
+            return float(self._nvml.nvmlDeviceGetEnforcedPowerLimit(handle)) * 1e-3 or None
         except (self._nvml.NVMLError_NotSupported, self._nvml.NVMLError_FunctionNotFound):
-            return LIMIT_UNKNOWN_W
+            return None
 
     def _pci_address(self, handle: Any) -> str:
         """As sysfs writes it: 0000:01:00.0, where the driver tells it.  The function of a GPU is always 0."""
@@ -314,14 +318,16 @@ class Nvml:
             gauge.energy_j, gauge.watch, lambda: LOOK_S, "nvml-power", LOOK_S, spread, lambda: gauge.wander_j2
         )
 
-    def _modelled(self, handle: Any, gpu: Gpu, limit_w: float, power: RuntimePower) -> tuple[_Meter, float] | None:
-        """How a card without power is counted, by how busy it is, and the most it draws; None where the driver does not
-        tell that either, or where nobody knows what such a card draws."""
+    def _modelled(
+        self, handle: Any, gpu: Gpu, told_w: float | None, power: RuntimePower
+    ) -> tuple[_Meter, float, float] | None:
+        """How a card without power is counted, by how busy it is, and the least and the most it draws; None where the
+        driver does not tell that either, or where nobody knows what such a card draws."""
         from jupyter_carbon.power.gpu_curve import CURVE_SPREAD, RATED_SPREAD, curve_of, rated  # noqa: PLC0415  (few)
         from jupyter_carbon.power.gpu_model import UTILISATION_STEP_S, modelled_card  # noqa: PLC0415
 
         measured = curve_of(self._curves, gpu.uuid, gpu.model)
-        curve = measured or rated(gpu.device, gpu.model, limit_w if limit_w != LIMIT_UNKNOWN_W else None)
+        curve = measured or rated(gpu.device, gpu.model, told_w)
         if curve is None:
             return None
         try:
@@ -349,7 +355,7 @@ class Nvml:
             lambda: gauge.wander_j2,
             "assumed" if measured is None else "modelled",
         )
-        return meter, curve.full_w
+        return meter, curve.idle_w, max(curve.full_w, told_w or 0.0)
 
     def _utilisation(self, handle: Any) -> float:
         """The part of the last moments in which somebody computed, from 0 to 1."""
@@ -494,6 +500,7 @@ class _Card:
     """One board."""
 
     handle: Any
+    idle_w: float
     limit_w: float
     meter: _Meter
     power: RuntimePower

@@ -339,8 +339,8 @@ def _zones(folder: Path) -> list[_Zone]:
         to_visit += [inner for inner in entry.iterdir() if re.fullmatch(_ZONE, inner.name)]
     if masked:
         raise SourceUnavailable(
-            f"{folder} holds links that lead nowhere: the container runtime masks /sys/devices/virtual/powercap.  "
-            f"Mount that directory of the host read-only at another path and name the path in {POWERCAP_SETTING}"
+            f"{folder} holds links that lead nowhere: the container runtime masks /sys/devices/virtual/powercap",
+            f"Mount that directory of the host read-only at another path and name the path in {POWERCAP_SETTING}.",
         )
     if not zones:
         raise SourceUnavailable(f"{folder} is empty: this machine, or its hypervisor, shows no RAPL energy counter")

@@ -101,11 +101,15 @@ def run(
     gauged = [cast("Gauged", source) for source in meter.sources if hasattr(source, "gauge_w")]
     shown_w: dict[str, list[float]] = {}
 
+    def rest(seconds: float) -> bool:
+        sleep(seconds)
+        return False
+
     def look(seconds: float) -> Window:
         meter.tick()  # finds the children whose seconds are ours
         block = meter.mark()
         for _ in range(round(seconds / GAUGE_S)):
-            sleep(GAUGE_S)
+            meter.watch(GAUGE_S, rest)  # gauges are to be looked at
             for source in gauged:
                 for device, watts in source.gauge_w().items():
                     shown_w.setdefault(device, []).append(watts)

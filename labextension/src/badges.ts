@@ -1,6 +1,7 @@
 /** One quiet line under each metered cell of a notebook, by cell id. */
 
-import type { Cell as CellWidget } from '@jupyterlab/cells';
+import type { Cell as CellWidget, ICodeCellModel } from '@jupyterlab/cells';
+import { isCodeCellModel } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
@@ -18,6 +19,8 @@ export interface BadgeSettings {
 }
 
 const EDIT_MS = 300;
+/** `jupyter_carbon/notebook/badge.py` gives its line this form beside HTML and plain text. */
+const MIME = 'application/vnd.jupyter-carbon.v1+json';
 
 export class Badges implements IDisposable {
   constructor(
@@ -106,13 +109,13 @@ export class Badges implements IDisposable {
   }
 
   private draw(widget: CellWidget, row: Cell | null): void {
-    if (widget.model.type !== 'code') {
+    if (!isCodeCellModel(widget.model)) {
       return;
     }
     const badge = row === null ? parseSaved(widget.model.getMetadata(METADATA_KEY)) : badgeOf(row);
     const wanted = badge !== null && this.settings.badge !== 'off' && badge.energy_kwh >= this.settings.threshold_kwh;
     const line = this.lines.get(widget);
-    if (!wanted || badge === null) {
+    if (!wanted || badge === null || isTold(widget.model)) {
       line?.remove();
       return;
     }
@@ -140,4 +143,14 @@ export class Badges implements IDisposable {
   private seen: ReadonlyMap<string, Cell> | null = null;
   private disposed = false;
   private timer = 0;
+}
+
+/** A `%%carbon` cell has its cost among its outputs, where the file keeps it: it is not told twice. */
+function isTold({ outputs }: ICodeCellModel): boolean {
+  for (let i = 0; i < outputs.length; i++) {
+    if (MIME in outputs.get(i).data) {
+      return true;
+    }
+  }
+  return false;
 }

@@ -6,6 +6,7 @@ import type { Kernel } from '@jupyterlab/services';
 import { Link } from './link';
 import type { ICarbon } from './tokens';
 import type { AskEstimate, Period, Snapshot } from './view/protocol';
+import { PERIODS } from './view/protocol';
 import type { Store, Subject } from './view/store';
 import { createStore, kernelOf } from './view/store';
 
@@ -54,12 +55,30 @@ export class Follower implements ICarbon {
     void link.history(period).then(answer => {
       if (answer?.answer === 'history') {
         store.dispatch({ type: 'history', answer });
+        void this.askOtherPeriods(link);
       } else if (answer?.answer === 'error') {
         store.dispatch({ type: 'history-problem', problem: answer.reason });
       } else {
         store.dispatch({ type: 'history-asked', asked: 'no' });
       }
     });
+  }
+
+  /** A ledger of many years is not added up in the blink of an eye: the other periods are there before the reader asks. */
+  private async askOtherPeriods(link: Link): Promise<void> {
+    if (this.askingOthers) {
+      return;
+    }
+    this.askingOthers = true;
+    for (const period of PERIODS) {
+      if (link.canAsk && this.options.looking() && !this.store.get().history.kept.has(period)) {
+        const answer = await link.history(period);
+        if (answer?.answer === 'history') {
+          this.store.dispatch({ type: 'history', answer });
+        }
+      }
+    }
+    this.askingOthers = false;
   }
 
   /** Ask the kernel in focus what a run would cost; while a cell runs, once that has ended. */
@@ -208,6 +227,7 @@ export class Follower implements ICarbon {
   private timer = 0;
   private waiting: AskEstimate | null = null;
   private askingAhead = 0;
+  private askingOthers = false;
 }
 
 function subjectOf(panel: NotebookPanel | null): Subject | null {

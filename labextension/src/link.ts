@@ -12,7 +12,7 @@ import { UUID } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { Answer, AskEstimate, Period, Question, Snapshot } from './view/protocol';
-import { COMM_ID, TARGET, VERSION, otherVersion, parseAnswer, parseSnapshot } from './view/protocol';
+import { COMM_ID, TARGET, VERSION, otherVersion, parseAnswer, parseNews, parseSnapshot } from './view/protocol';
 import type { Store } from './view/store';
 import { behind } from './view/store';
 
@@ -238,8 +238,11 @@ export class Link implements IDisposable {
     const { comm_id, data } = message.content;
     if (comm_id === COMM_ID) {
       const snapshot = parseSnapshot(data);
+      const news = snapshot === null ? parseNews(data) : null;
       if (snapshot !== null) {
         this.feed(snapshot);
+      } else if (news !== null) {
+        this.store.dispatch({ type: 'news', kernel_id: this.id, news });
       } else {
         this.noteVersion(data);
       }

@@ -19,15 +19,25 @@ export class Cells {
     return place === null ? null : firstLine(place.panel.content.widgets[place.index]?.model.sharedModel.source ?? '');
   }
 
-  /** Show the cell and make it the active one. */
+  /**
+   * Show the cell and make it the active one. In a notebook of thousands of cells JupyterLab takes most of a second to
+   * make one active, as it visits the editor of each: by then the reader has the cell before them.
+   */
   goTo(shell: JupyterFrontEnd.IShell, cell_id: string): void {
     const place = this.find(cell_id);
+    if (place === null) {
+      return;
+    }
+    shell.activateById(place.panel.id);
+    void place.panel.content.scrollToItem(place.index, 'smart');
+    window.requestAnimationFrame(() => window.setTimeout(() => this.activate(cell_id)));
+  }
+
+  private activate(cell_id: string): void {
+    const place = this.find(cell_id);
     if (place !== null) {
-      const { panel, index } = place;
-      shell.activateById(panel.id);
-      panel.content.activeCellIndex = index;
-      panel.content.deselectAll();
-      void panel.content.scrollToItem(index, 'smart');
+      place.panel.content.activeCellIndex = place.index;
+      place.panel.content.deselectAll();
     }
   }
 

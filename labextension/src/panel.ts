@@ -71,7 +71,9 @@ export class CarbonPanel extends Widget {
       const kernel = kernelOf(state);
       const now_ms = Date.now();
       // Only what grows old by itself needs a clock: a sample or an answer that does not come, and the grid's hour.
-      if (kernel !== null && (kernel.snapshot?.running || kernel.busy_since_ms !== null || kernel.link === 'unknown' || outlookDue(state, now_ms))) {
+      // Samples that do come bring their own time.
+      const isLate = now_ms - state.now_ms >= TICK_MS && (kernel?.snapshot?.running || kernel?.busy_since_ms !== null || kernel.link === 'unknown');
+      if (kernel !== null && (isLate || outlookDue(state, now_ms))) {
         this.store.dispatch({ type: 'tick', now_ms });
       }
     }, TICK_MS);

@@ -4,7 +4,7 @@ import type { Action } from './view/block';
 import { mount } from './view/index';
 import { outlookDue } from './view/outlook';
 import type { Question } from './view/protocol';
-import { VERSION, otherVersion, parseAnswer, parseSnapshot } from './view/protocol';
+import { VERSION, otherVersion, parseAnswer, parseNews, parseSnapshot } from './view/protocol';
 import { behind, createStore, kernelOf } from './view/store';
 import { english } from './view/text';
 
@@ -138,4 +138,4 @@ export { ceiling, layers } from './view/power';
 export { outlookDue } from './view/outlook';
 export { behind, initial, newKernel, reduce } from './view/store';
 export { COMM_ID, TARGET } from './view/protocol';
-export { createStore, english, mount, otherVersion, parseAnswer, parseSnapshot };
+export { createStore, english, mount, otherVersion, parseAnswer, parseNews, parseSnapshot };

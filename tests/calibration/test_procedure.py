@@ -65,6 +65,16 @@ def test_two_typed_readings_make_a_calibration_that_is_stored_and_told(bench):
     assert said.endswith("from 2 readings, off by 0.9 W (0.8%).  Stored, and used from the next cell on.")
 
 
+def test_what_is_to_be_read_off_the_plug_is_told_before_it_begins(bench):
+    begun: list[tuple[str, float]] = []
+    for line in ("rest", "load"):
+        calibrate(line, bench.calibrator, {}, say=lambda text: begun.append((text, bench.clock.s)))
+    assert [(text.partition(":")[0], at_s) for text, at_s in begun] == [
+        ("10 s of rest", 1000.0),
+        ("23 s with all CPUs at work", pytest.approx(1010.0, abs=0.01)),
+    ]
+
+
 def test_each_word_says_the_next_one(bench):
     assert says(bench, "rest").endswith("Now say what the plug showed: %carbon calibrate 61.5 W")
     assert says(bench, f"{AT_REST_W}") == "devices 10 W, plug 52 W.  Now the other: %carbon calibrate load"
@@ -98,7 +108,10 @@ def test_a_reading_of_no_known_moment_is_refused(bench):
         (("rest", "52", "rest", "52"), "the points are equal"),
         (("rest", "0.052"), "is it in kW"),
         (("rest", "52 Wh"), "is an energy"),
-        (("load", "3440"), "too much for one machine"),  # 20 s of 172 W, in joules
+        (
+            ("load", "3440"),
+            "shows 3440 W, the devices behind it draw 110 W.  That is too much",
+        ),  # 20 s of 172 W: joules
         (("rest", "300", "load", "302"), "does not follow this machine"),
         (("rest", "52", "load", "52"), "cannot show less"),
     ],
@@ -174,6 +187,19 @@ def test_a_plug_on_another_machine_is_refused_and_nothing_is_stored(bench):
     bench.at_plug = lambda: 300.0
     assert refusal(lambda: read_by(bench)).endswith("Nothing was stored")
     assert not bench.store.path.exists()
+
+
+def test_a_plug_that_shows_less_than_the_devices_is_found_out_at_once(bench):
+    bench.at_plug = lambda: 9.0
+    assert refusal(lambda: read_by(bench)).endswith("is it in kW, or another machine's plug?  Nothing was stored")
+    assert bench.loads == []
+
+
+def test_a_plug_that_stops_answering_under_way_leaves_nothing(bench):
+    why = refusal(lambda: read_by(bench, lost=lambda look: look > 16))
+    assert why == ("the tasmota plug gave no power: an answer with status 503, at 9 of 12 looks.  Nothing was stored")
+    assert not bench.store.path.exists()
+    assert bench.loads == [2]
 
 
 def test_a_look_that_is_lost_now_and_then_is_no_matter_and_half_of_them_is(bench):

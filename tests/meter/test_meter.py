@@ -61,6 +61,8 @@ class Card(Counter):
     all_s: float = 0.0
     who: str = "shared"
     allotted = ()
+    idle_w = {"gpu0": 30.0}  # noqa: RUF012
+    power_limit_w = {"gpu0": 300.0}  # noqa: RUF012
 
     def busy_s(self, pids):
         return {"gpu0": (self.own_s, self.all_s)}

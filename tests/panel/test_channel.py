@@ -31,12 +31,23 @@ def sent() -> list[tuple[Any, bytes]]:
 
 
 @pytest.fixture
-def channel(session: Session, sent: list[tuple[Any, bytes]]) -> Channel:
-    return Channel(session, lambda snapshot, packed: sent.append((snapshot, packed)))
+def spread() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def channel(session: Session, sent: list[tuple[Any, bytes]], spread: list[Any]) -> Channel:
+    return Channel(session, lambda snapshot, packed: sent.append((snapshot, packed)), spread.append)
 
 
 def tick(channel: Channel, session: Session) -> None:
     channel.ticked(session.meter.tick(), session.open_cells)
+
+
+def end(channel: Channel, session: Session, cell_id: str) -> None:
+    cell = session.begin(cell_id, cell_id=cell_id)
+    session.end(cell)
+    channel.settled([(cell, session.record_of(cell))], ())
 
 
 def test_a_notebooks_cell_is_told_of_though_nobody_has_asked_yet(channel, session, sent):
@@ -55,16 +66,34 @@ def test_a_cell_of_no_page_is_told_of_once_somebody_has_asked(channel, session, 
 
 
 def test_what_is_sent_is_the_snapshot_also_where_most_of_it_stays_as_it_was(channel, session, sent):
-    def end(cell):
-        session.end(cell)
-        channel.settled([(cell, session.record_of(cell))], ())
-
-    end(session.begin("1", cell_id="c0"))
+    end(channel, session, "c0")
     cell = session.begin("1", cell_id="c1", region="DE")
     for _ in range(3):
         tick(channel, session)
-    end(cell)
+    session.end(cell)
+    channel.settled([(cell, session.record_of(cell))], ())
     tick(channel, session)
     assert [json.loads(packed) for _, packed in sent] == [snapshot for snapshot, _ in sent]
     assert [len(packed) for _, packed in sent] == [encoded_bytes(snapshot) for snapshot, _ in sent]
     assert [snapshot["totals"]["runs"] for snapshot, _ in sent] == [1, 1, 1, 2]
+
+
+def test_a_cell_that_has_ended_is_told_of_while_the_next_one_runs(channel, session, spread):
+    end(channel, session, "c0")
+    session.begin("2", cell_id="c1")
+    tick(channel, session)
+    assert [[row["cell_id"] for row in some["news"]] for some in spread] == [["c0"]]
+    tick(channel, session)
+    assert len(spread) == 1
+
+
+def test_a_single_cell_is_in_the_snapshot_of_its_end_and_two_are_news(channel, session, sent, spread):
+    channel.looked_at = True
+    end(channel, session, "c0")
+    tick(channel, session)
+    assert sent[-1][0]["ended"]["cell_id"] == "c0"
+    assert spread == []
+    for cell_id in ("c1", "c2"):
+        end(channel, session, cell_id)
+    tick(channel, session)
+    assert [(some["since_run"], [row["cell_id"] for row in some["news"]]) for some in spread] == [(1, ["c1", "c2"])]

@@ -347,7 +347,7 @@ def british_channel(tmp_path: Path, server: Server) -> Iterator[Callable[[], Cha
         ask = partial(fetch, deadline_s=0.5, hosts={gb.ROOT: server.origin})
         opened.append(Machine(tmp_path).session(region="GB", fetch=ask))
         assert opened[0].wait_until_warm(10)
-        return Channel(opened[0], lambda snapshot: None)
+        return Channel(opened[0], lambda snapshot, packed: None, lambda news: None)
 
     yield open_one
     for session in opened:
@@ -401,7 +401,7 @@ def test_no_part_of_a_place_reaches_a_page(server, tmp_path):
     ask_here = partial(fetch, deadline_s=0.5, hosts={gb.ROOT: server.origin})
     session = Machine(tmp_path).session(region="GB", area="EC1A 1BB", fetch=ask_here)
     assert session.wait_until_warm(10)
-    channel = Channel(session, lambda snapshot: None)
+    channel = Channel(session, lambda snapshot, packed: None, lambda news: None)
     until(lambda: ask(channel)["now"]["status"] == "forecast")
     assert "EC1A" in server.paths()[0]
     assert "EC1A" not in json.dumps([ask(channel), channel.snapshot(), channel.answer(LOOK)])
@@ -414,7 +414,7 @@ LOOK = {"v": VERSION, "ask": "look", "looking": True, "notebook": None, "session
 def test_a_place_that_nobody_named_is_asked_about_nowhere(server, tmp_path):
     session = Machine(tmp_path).session(region="", fetch=partial(fetch, deadline_s=0.5, hosts={gb.ROOT: server.origin}))
     assert session.wait_until_warm(10)
-    told = ask(Channel(session, lambda snapshot: None))
+    told = ask(Channel(session, lambda snapshot, packed: None, lambda news: None))
     assert (told["day"], told["asking"], told["now"]["start"]) == (None, False, None)
     assert not server.asked
     session.close()

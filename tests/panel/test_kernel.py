@@ -92,15 +92,30 @@ class Page:
         return self.ask(**{"ask": "look", "looking": True, "notebook": None, "session_id": None, "since_run": 0} | more)
 
 
-def is_snapshot(message: Message) -> bool:
+def is_ours(message: Message) -> bool:
     return message["msg_type"] == "comm_msg" and message["content"]["comm_id"] == COMM_ID
+
+
+def is_snapshot(message: Message) -> bool:
+    return is_ours(message) and "seq" in data(message)
+
+
+def ended_rows(message: Message) -> list[Message]:
+    """Rows of cells that have ended, in whichever form."""
+    told = data(message) if is_ours(message) else {}
+    return list(told.get("news", ())) + ([told["ended"]] if told.get("ended") else [])
+
+
+def parent(message: Message) -> str | None:
+    found: str | None = message["parent_header"].get("msg_id")
+    return found
 
 
 def is_idle(message: Message, request: str) -> bool:
     return (
         message["msg_type"] == "status"
         and message["content"]["execution_state"] == "idle"
-        and message["parent_header"].get("msg_id") == request
+        and parent(message) == request
     )
 
 
@@ -172,6 +187,20 @@ def test_the_end_of_a_cell_is_told_at_once(page):
     assert page.heard[-1][0] - idle_at < 0.5  # the period is 0.5 s: this one was not waited for
     assert shot["ended"]["last"]["duration_s"] == pytest.approx(1.5, abs=0.5)
     assert shot["ended"]["run"] == shot["totals"]["runs"]
+
+
+def test_a_cell_that_has_ended_is_told_within_a_second_while_the_next_one_runs(page):
+    page.look()
+    page.heard.clear()
+    page.submit(SPIN.format(1.2))
+    second = page.submit(SPIN.format(2.5))
+    page.listen(lambda m: is_idle(m, second))
+    (began_at,) = [at for at, m in page.heard if m["msg_type"] == "execute_input" and parent(m) == second]
+    # Where the kernel pauses between two cells, the snapshot of the first one's end may have it.
+    told_at, row = next((at, row) for at, m in page.heard for row in ended_rows(m))
+    assert told_at - began_at < 1.0
+    assert row["last"]["duration_s"] == pytest.approx(1.2, abs=0.3)
+    assert page.look()["snapshot"]["totals"]["runs"] == row["run"] + 1
 
 
 def test_a_call_that_holds_the_lock_is_caught_up_with_and_no_joule_is_lost(page):

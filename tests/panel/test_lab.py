@@ -363,6 +363,36 @@ def test_a_quiet_line_under_each_metered_cell(labs, server):
     assert badge.inner_text().endswith("edited since")
 
 
+def test_in_a_run_of_all_a_line_is_there_while_the_next_cells_run(labs, server):
+    book = server.notebook("all.ipynb", BUSY.format(seconds=1.5), BUSY.format(seconds=1.5), BUSY.format(seconds=60))
+    lab = labs(book).start()
+    lab.execute("application:toggle-right-area", wait=True)  # and so at 1 Hz, where nobody looks
+    lab.execute("notebook:run-all-cells")
+    counts = "() => [...document.querySelectorAll('.jp-InputPrompt')].map(e => e.textContent)"
+    for number in (1, 2):
+        lab.page.wait_for_function(f"{counts.removeprefix('() => ')}[{number - 1}] === '[{number}]:'")
+        ended_s = time.monotonic()
+        lab.page.locator(".jp-Cell").nth(number - 1).locator(".jc-badge").wait_for()
+        assert time.monotonic() - ended_s < 1.0
+    assert lab.page.evaluate(counts) == ["[1]:", "[2]:", "[*]:"]
+    lab.execute("jupyter-carbon:open", wait=True)
+    lab.until_text(lambda text: lab.panel.locator(".jc-cells tbody tr").count() == 3, what="all three in the list")
+    lab.execute("kernelmenu:interrupt")
+    lab.until("idle")
+
+
+def test_a_cell_that_shows_its_cost_as_an_output_has_no_line_beside_it(labs, server):
+    lab = labs(server.notebook("once.ipynb", f"%%carbon train\n{BUSY.format(seconds=1)}")).start()
+    lab.run(0)
+    lab.until("CELLS 1")
+    output = lab.page.locator(".jp-OutputArea-output")
+    assert "train: " in output.inner_text()
+    lab.page.wait_for_timeout(1000)  # a line would have come
+    assert lab.page.locator(".jc-badge").count() == 0
+    lab.execute("notebook:clear-cell-output")
+    lab.page.locator(".jc-badge").wait_for()  # now nothing else tells it
+
+
 def test_a_line_survives_a_reload_and_is_not_in_the_file(labs, server):
     lab = labs(server.notebook("again.ipynb", BUSY.format(seconds=1)), in_own_page=True).start()
     lab.run(0)
@@ -421,7 +451,7 @@ def test_labels_and_paths_with_markup_are_text(labs, server):
     assert lab.read(".jc-notebook") == f"{HOSTILE}.ipynb"
     assert lab.panel.get_by_role("button", name=HOSTILE, exact=True).count() == 1
     lab.until_text(lambda text: HOSTILE in lab.read(".jc-notebooks"), what="the notebook in the ledger")
-    assert lab.page.locator("#jupyter-carbon-panel img, .jc-badge img, .jc-status img").count() == 0
+    assert lab.page.locator("#jupyter-carbon-panel img, .jp-OutputArea img, .jc-badge img, .jc-status img").count() == 0
 
 
 def test_a_message_of_another_version_is_ignored_with_one_note(labs, server):

@@ -283,6 +283,24 @@ def test_an_older_run_that_is_told_anew_leaves_the_last_one_as_it_is(live):
     assert live.snapshot(now())["totals"]["exact"] is False
 
 
+def test_a_run_whose_card_went_on_is_told_anew_with_its_energy(live):
+    at_once = run_of(0.001, cell_id="c1")
+    in_the_end = replace(run_of(0.004, cell_id="c1"), flags=("gpu-tail:gpu0",))
+    for record_ in (at_once, run_of(0.002, cell_id="c2", source=None)):
+        live.ended(record_)
+    live.settled(at_once, in_the_end)
+    told = live.snapshot(now())
+    assert told["totals"]["facility_energy_kwh"]["likely"] == pytest.approx(0.006)
+    assert told["totals"]["operational_gco2e"]["likely"] == pytest.approx(0.3)
+    assert told["totals"]["energy_j"] == pytest.approx(0.006 * 3.6e6)
+    assert [top["cell_id"] for top in told["top"]] == ["c1", "c2"]
+    assert told["flags"] == ["gpu-tail:gpu0"]
+    (row,) = [cell for cell in live.cells_since(2) if cell["cell_id"] == "c1"]  # it is told again
+    assert (row["runs"], row["facility_energy_kwh"]["likely"]) == (1, pytest.approx(0.004))
+    assert row["last"]["facility_energy_kwh"] == pytest.approx(0.004)
+    assert row["duration_s"] == 10.0
+
+
 def test_two_kinds_of_intensity_have_no_sum_in_the_total_and_none_in_a_row(live):
     direct = replace(FRANCE, basis="direct")
     live.ended(run_of(0.001))
@@ -293,6 +311,38 @@ def test_two_kinds_of_intensity_have_no_sum_in_the_total_and_none_in_a_row(live)
         ("c1", "c1", 1),
         ("c1 direct average", "c1", 1),
     ]
+
+
+# --- rows that change while another cell runs ---------------------------------------------------------------------
+
+
+def test_a_row_is_news_once_and_again_when_it_changes(live):
+    live.ended(run_of(0.001, cell_id="c1"))
+    live.ended(run_of(0.001, cell_id="c2"))
+    assert [(some["since_run"], [row["key"] for row in some["news"]]) for some in live.news()] == [(0, ["c1", "c2"])]
+    assert live.news() == []
+    live.ended(run_of(0.001, cell_id="c1"))
+    assert [(some["since_run"], [row["run"] for row in some["news"]]) for some in live.news()] == [(2, [3])]
+
+
+def test_a_row_that_is_told_anew_is_news(live):
+    before = run_of(0.002)
+    live.ended(before)
+    live.news()
+    live.settled(before, settled(before, hour(20.0, "actual")))
+    (some,) = live.news()
+    assert [row["operational_gco2e"]["likely"] for row in some["news"]] == [pytest.approx(0.04)]
+
+
+def test_many_news_come_in_messages_under_four_kilobytes_that_follow_each_other(live):
+    for number in range(500):
+        live.ended(run_of(0.001, cell_id=f"c{number:03d}", label="x" * 60), client="p" * 36)
+    told = live.news()
+    assert len(told) == 4
+    assert all(encoded_bytes(some) <= 4000 for some in told)
+    runs = [row["run"] for some in told for row in some["news"]]
+    assert runs == list(range(runs[0], 501))  # the newest; who has missed the others sees it by the first number
+    assert [some["since_run"] for some in told] == [some["news"][0]["run"] - 1 for some in told]
 
 
 NASTY = st.text(st.characters(codec="utf-8"), max_size=200) | st.sampled_from(

@@ -594,6 +594,39 @@ def test_an_answer_of_another_version_is_refused(show):
     assert show([]).evaluate("data => jc.parseAnswer(data)", history()) == history()
 
 
+def news(since_run, *rows):
+    message = {"v": 1, "session_id": "s1", "since_run": since_run, "news": list(rows)}
+    return {"type": "news", "kernel_id": "k1", "news": message}
+
+
+def test_rows_that_are_told_while_a_cell_runs_are_listed(show):
+    page = show([*LIVE, news(8, cell("c-new", 9, 0.5))])
+    assert "c-new" in page.evaluate("[...store.get().kernels.get('k1').cells.keys()]")
+    assert page.evaluate("store.get().kernels.get('k1').known_run") == 9
+
+
+def test_rows_after_a_gap_are_taken_and_the_gap_is_still_to_be_asked_for(show):
+    page = show([*LIVE, news(10, cell("c-new", 11, 0.5))])
+    assert "c-new" in page.evaluate("[...store.get().kernels.get('k1').cells.keys()]")
+    assert page.evaluate("store.get().kernels.get('k1').known_run") == 8
+    assert page.evaluate("jc.behind(store.get().kernels.get('k1'))") is True
+
+
+def test_rows_of_another_session_are_not_taken(show):
+    stranger = news(8, cell("c-new", 9, 0.5))
+    stranger["news"]["session_id"] = "s2"
+    page = show([*LIVE, stranger])
+    assert "c-new" not in page.evaluate("[...store.get().kernels.get('k1').cells.keys()]")
+
+
+@pytest.mark.parametrize("broken", [{"v": 2}, {"news": [{}]}, {"news": None}, {"since_run": "0"}, {"session_id": None}])
+def test_news_of_another_shape_are_refused(show, broken):
+    page = show([])
+    sound = news(0, CELLS[0])["news"]
+    assert page.evaluate("data => jc.parseNews(data)", sound) == sound
+    assert page.evaluate("data => jc.parseNews(data)", {**sound, **broken}) is None
+
+
 def test_a_screen_without_numbers_makes_no_request(show):
     page = show([])
     asked: list[str] = []

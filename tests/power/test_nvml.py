@@ -239,17 +239,17 @@ UUID = "GPU-00000000-0000-0000-0000-000000000000"
 
 
 def test_a_card_without_power_is_modelled_by_its_limit_and_by_how_busy_it_is(gpus: GpuReader) -> None:
-    opened = gpus.open({**SILENT, **BUSY_FROM_10_TO_20_S, "LIMIT_W": 200})
+    opened = gpus.open({**SILENT, **BUSY_FROM_10_TO_20_S, "LIMIT_W": 300})
     domain = opened["domains"]["gpu0"]
     assert (domain["source"], domain["quality"], domain["step_s"]) == ("nvml-utilisation", "assumed", 1.0)
-    assert opened["power_limit_w"] == {"gpu0": 200.0}
+    assert (opened["idle_w"], opened["power_limit_w"]) == ({"gpu0": pytest.approx(33.0)}, {"gpu0": 300.0})
     gpus.at(1.0)
     at_rest_j = gpus.energy_j()["gpu0"]
-    assert at_rest_j == pytest.approx(22.0)  # 0.11 x 200 W
+    assert at_rest_j == pytest.approx(33.0)  # 0.11 x 300 W
     gpus.at(10.0)
     before_j = gpus.energy_j()["gpu0"]
     gpus.at(12.0)
-    assert gpus.energy_j()["gpu0"] - before_j == pytest.approx(2 * (22 + (0.7 * 200 - 22) * 0.5))
+    assert gpus.energy_j()["gpu0"] - before_j == pytest.approx(2 * (33 + (0.7 * 300 - 33) * 0.5))
     assert domain["spread"] == {"low": 0.35, "likely": 1.0, "high": 1.8}
 
 

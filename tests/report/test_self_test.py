@@ -14,7 +14,7 @@ from records import a_context
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.model import Context, Domain, Window
-from jupyter_carbon.power.counter import FaultLog
+from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator
 from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.cpu_model import CpuModel
 from jupyter_carbon.power.cpu_time import MachineBusy
@@ -200,6 +200,39 @@ def test_a_card_s_counter_is_held_against_its_gauge(bench, times, health):
     assert told.health == health
     assert ", 50 W by its gauge" in told.text
     assert told.text.endswith(f"counter says {50 * times:.3g} W: one of the two is wrong") == (times != 1.0)
+
+
+class Gauge(Card):
+    """The same card without a counter: its gauge is integrated, as long as somebody looks."""
+
+    domains = (Domain("gpu", "gpu0", "nvml-power", "measured", 0.1, 0.1),)
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, 1.0)
+        self.gauge = GaugeIntegrator(
+            lambda: 50.0, max_w=300.0, device="gpu0", faults=self.faults, clock=clock, suspended_s=clock.suspended
+        )
+
+    def energy_j(self):
+        return {self.domains[0]: self.gauge.energy_j()}
+
+    def gauge_w(self):
+        return {}
+
+    def watch(self):
+        return self.gauge.watch()
+
+    def edge_s(self):
+        return {"gpu0": 0.1}
+
+
+def test_a_card_that_has_a_gauge_alone_is_looked_at_meanwhile(bench):
+    bench.meter.add_gpus(Gauge(bench.clock))
+    bench.meter.watch(1.0, lambda seconds: bench.sleep(seconds) is not None)
+    told = bench.told()["GPU gpu0"]
+    assert (told.health, told.text) == (
+        "good", "GPU gpu0: 200 J under load (50 W), 50 W at rest before, 50 W after (measured)"
+    )  # fmt: skip
 
 
 # --- what a read costs, and the counter's step ---------------------------------------------------------------------

@@ -5,10 +5,10 @@ import { button, h, say, set, show, svg } from './dom';
 import { basisWord } from './facts';
 import { fold } from './fold';
 import type { HistoryAnswer, Period } from './protocol';
+import { PERIODS } from './protocol';
 import type { State } from './store';
 import { kernelOf } from './store';
 
-const PERIODS: readonly Period[] = ['today', '7d', '30d', 'all'];
 const NEAR = 0.8;
 
 const WIDTH = 300;

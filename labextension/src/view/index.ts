@@ -14,7 +14,7 @@ import { method } from './method';
 import { notice } from './notice';
 import { power } from './power';
 import { spokenCell } from './spoken';
-import type { Store } from './store';
+import type { State, Store } from './store';
 import { kernelOf } from './store';
 import type { Translator } from './text';
 
@@ -31,6 +31,23 @@ export interface View {
   destroy(): void;
 }
 
+/** What stands below the curve follows a running cell once a second: twice is restless, and half of what drawing takes. */
+const CALM_MS = 900;
+
+/** Whether nothing has changed but that a sample or two of the running cell has come. */
+function isOneSampleOn(before: State, now: State): boolean {
+  const [old, kernel] = [kernelOf(before), kernelOf(now)];
+  const [was, is] = [old?.snapshot ?? null, kernel?.snapshot ?? null];
+  if (old === null || kernel === null || was === null || is === null || was === is || kernel.received_ms - old.received_ms >= CALM_MS) {
+    return false;
+  }
+  const isSameCell = was.running !== null && was.running.started_at === is.running?.started_at && was.totals.runs === is.totals.runs;
+  const { now_ms: _, kernels: __, ...rest } = now;
+  const isSamePanel = Object.entries(rest).every(([name, value]) => before[name as keyof State] === value);
+  const isSameKernel = old.cells === kernel.cells && old.connected === kernel.connected && old.about === kernel.about && old.outlook === kernel.outlook;
+  return isSameCell && isSamePanel && isSameKernel;
+}
+
 export function mount(element: HTMLElement, store: Store, host: Host): View {
   const { t } = host;
   const context: Context = {
@@ -41,9 +58,10 @@ export function mount(element: HTMLElement, store: Store, host: Host): View {
     nameOf: host.nameOf ?? (() => null),
     offers: new Set(host.offers)
   };
-  const blocks: Block[] = [header, notice, headline, power, facts, cells, history, comingDay, beforeYouRun, method].map(make => make(context));
+  const quick: Block[] = [header, notice, headline, power].map(make => make(context));
+  const calm: Block[] = [facts, cells, history, comingDay, beforeYouRun, method].map(make => make(context));
   const spoken = h('p', { class: 'jc-sr jc-spoken', role: 'status', 'aria-live': 'polite' });
-  const root = h('div', { class: 'jc-panel' }, ...blocks.map(block => block.element), spoken);
+  const root = h('div', { class: 'jc-panel' }, ...[...quick, ...calm].map(block => block.element), spoken);
 
   // A cell's end is spoken once; what had ended before the panel was opened is not.
   let heard: { readonly session_id: string; readonly run: number } | null = null;
@@ -58,9 +76,14 @@ export function mount(element: HTMLElement, store: Store, host: Host): View {
     }
     heard = { session_id, run: totals.runs };
   };
+  let drawn: State | null = null;
   const update = (): void => {
     const state = store.get();
-    blocks.forEach(block => block.update(state));
+    quick.forEach(block => block.update(state));
+    if (drawn === null || !isOneSampleOn(drawn, state)) {
+      calm.forEach(block => block.update(state));
+      drawn = state;
+    }
     announce();
   };
 

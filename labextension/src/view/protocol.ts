@@ -173,8 +173,10 @@ const about = object({
   findings: list(object({ topic: text, health: word('good', 'note', 'problem'), text, remedy: maybe(text) })),
   flags: dictionary(text)
 });
-const period = word('today', '7d', '30d', 'all');
+export const PERIODS = ['today', '7d', '30d', 'all'] as const;
+const period = word(...PERIODS);
 
+const news = object({ v: num, session_id: text, since_run: num, news: list(cell) });
 const lookAnswer = object({ v: num, answer: word('look'), snapshot, cells: list(cell), about });
 const historyAnswer = object({
   v: num,
@@ -243,6 +245,7 @@ export type Quality = Out<typeof quality>;
 export type Range = Out<typeof range>;
 export type RunningCell = Out<typeof runningCell>;
 export type Cell = Out<typeof cell>;
+export type News = Out<typeof news>;
 export type Snapshot = Out<typeof snapshot>;
 export type TopCell = Snapshot['top'][number];
 export type Totals = Snapshot['totals'];
@@ -310,6 +313,12 @@ export const parseSnapshot = refusable((data): Snapshot => {
   const points = parsed.tail.age_s.length;
   const columns = Object.values(parsed.tail.power_w);
   return parsed.v === VERSION && columns.every(column => column.length === points) ? parsed : refuse();
+});
+
+/** The rows that have changed while a cell runs, or null when it is something else. */
+export const parseNews = refusable((data): News => {
+  const parsed = news(data);
+  return parsed.v === VERSION ? parsed : refuse();
 });
 
 /** The answer to a question, or null. */

@@ -4,7 +4,7 @@ import type { Ahead, AheadEvent } from './ahead';
 import { ahead, noAhead } from './ahead';
 import type { Outlook, OutlookEvent } from './outlook';
 import { noOutlook, outlook } from './outlook';
-import type { About, Cell, Equivalent, HistoryAnswer, Period, Quality, Range, Snapshot } from './protocol';
+import type { About, Cell, Equivalent, HistoryAnswer, News, Period, Quality, Range, Snapshot } from './protocol';
 
 /** How far we have come with a kernel: from nothing known to snapshots that arrive. */
 export type Link =
@@ -89,6 +89,7 @@ export type Event =
   | { readonly type: 'tick'; readonly now_ms: number }
   | { readonly type: 'subject'; readonly subject: Subject | null }
   | { readonly type: 'snapshot'; readonly kernel_id: string; readonly snapshot: Snapshot; readonly now_ms: number }
+  | { readonly type: 'news'; readonly kernel_id: string; readonly news: News }
   | { readonly type: 'cells'; readonly kernel_id: string; readonly session_id: string; readonly cells: readonly Cell[]; readonly about: About }
   | { readonly type: 'link'; readonly kernel_id: string; readonly link: Link; readonly now_ms: number; readonly problem?: string }
   | { readonly type: 'status'; readonly kernel_id: string; readonly busy: boolean; readonly connected: boolean; readonly dead: boolean; readonly now_ms: number }
@@ -158,6 +159,8 @@ export function reduce(state: State, event: Event): State {
         event.kernel_id,
         kernel => fed(kernel, event.snapshot, event.now_ms)
       );
+    case 'news':
+      return withKernel(state, event.kernel_id, kernel => heard(kernel, event.news));
     case 'cells':
       return withKernel(state, event.kernel_id, kernel => answered(kernel, event.session_id, event.cells, event.about));
     case 'link':
@@ -294,6 +297,15 @@ function answered(kernel: Kernel, session_id: string, cells: readonly Cell[], ab
   return snapshot?.session_id === session_id
     ? { ...withCells(kernel, cells), about, known_settled: snapshot.totals.settled_runs }
     : kernel;
+}
+
+/** Rows told while a cell runs; what a page has missed before them is asked for once the kernel has time. */
+function heard(kernel: Kernel, { session_id, since_run, news }: News): Kernel {
+  if (kernel.snapshot?.session_id !== session_id) {
+    return kernel;
+  }
+  const told = withCells(kernel, news);
+  return since_run <= kernel.known_run ? told : { ...told, known_run: kernel.known_run };
 }
 
 function withCells(kernel: Kernel, news: readonly Cell[]): Kernel {
