@@ -333,7 +333,11 @@ class Session:
                 return
             self._tell_begin(cell, self.context(cell.region))
             cell.intensity, cell.course = self._hour_of(cell, cell.window)
-            self._tails.write_end(cell, cell.window)
+            tail = cell.running.tail
+            goes_on = tail is not None
+            self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course, goes_on=goes_on)
+            if tail is not None:
+                self._tails.add(cell, tail)
             self._running.remove(cell)
         self._ended.append(cell)
         self._newest.append(cell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
@@ -10,6 +11,7 @@ from jupyter_carbon.cell import Cell
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.meter.tail import Tail
 from jupyter_carbon.model import Window
+from jupyter_carbon.turns import in_turns
 from jupyter_carbon.value import replace
 
 STILL_BUSY = "may-still-run"
@@ -25,12 +27,9 @@ class Tails:
     def __bool__(self) -> bool:
         return bool(self._cells)
 
-    def write_end(self, cell: Cell, window: Window) -> None:
-        """A cell has ended: one append, on its path."""
-        tail = cell.running.tail
-        self._write(cell, window, goes_on=tail is not None)
-        if tail is not None:
-            self._cells.append((cell, tail))
+    def add(self, cell: Cell, tail: Tail) -> None:
+        """A cell has ended, and is written as one that goes on."""
+        self._cells.append((cell, tail))
 
     def tell(self) -> list[Cell]:
         """Write for good those that are over, and the last one as far as it is known: the cells that are told anew.
@@ -38,20 +37,23 @@ class Tails:
         By one thread at a time, off every cell's path.
         """
         anew = []
-        while self._cells:
+        for cell, tail in in_turns(self._over()):
+            ended = cast("Window", cell.window)
+            cell.window = self._told(ended, tail)
+            self._write(cell, cell.window, goes_on=False)
+            if cell.window is not ended:
+                anew.append(cell)
+        if self._cells:
             cell, tail = self._cells[0]
             ended = cast("Window", cell.window)
             window = self._told(ended, tail)
-            if not tail.over:
-                if window is not ended:
-                    self._write(cell, window, goes_on=True)
-                break
-            self._cells.popleft()
-            cell.window = window
-            self._write(cell, window, goes_on=False)
             if window is not ended:
-                anew.append(cell)
+                self._write(cell, window, goes_on=True)
         return anew
+
+    def _over(self) -> Iterator[tuple[Cell, Tail]]:
+        while self._cells and self._cells[0][1].over:
+            yield self._cells.popleft()
 
     def _told(self, ended: Window, tail: Tail) -> Window:
         after = self._meter.after(tail)

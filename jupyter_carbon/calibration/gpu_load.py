@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
-from types import ModuleType
-from typing import Any, Protocol
+from types import ModuleType, TracebackType
+from typing import Any, Protocol, cast
+
+from jupyter_carbon.calibration.fit import CalibrationRefused
 
 SIDE = 4096
 """Rows and columns: three matrices of 32 MB, which fill the units of any card, and 0.14 TFLOP a product."""
@@ -13,6 +16,8 @@ TENSOR_UNITS = 7
 """From this compute capability on a product of half precision is the quick one, and the one that draws most (CUDA C++
 Programming Guide); before it most cards do those at a small part of their speed."""
 
+PERIOD_S = 0.05
+"""Work and pause together: several in each of the driver's samples, which cover 1/6 s and more."""
 FAILS = (RuntimeError, MemoryError)
 """What computing ends in where a device fails or has no memory left; CuPy's is the second."""
 
@@ -60,6 +65,42 @@ class Products:
             self._launch()
         self._wait()
         return max((clock() - began_s) / count, 1e-6)
+
+
+class KeptBusy:
+    """Cards at work for a part of the time, on a thread of their own, while a `with` lasts; nothing where `load` is
+    `None`.  Refuses at its end where they could not be."""
+
+    def __init__(self, load: GpuLoad | None, part: float) -> None:
+        self._load, self._part = load, part
+        self._over, self._failed = threading.Event(), ""
+        self._thread = threading.Thread(target=self._work, name="jupyter_carbon calibrates", daemon=True)
+
+    def __enter__(self) -> None:
+        if self._load is not None:
+            self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._load is None:
+            return
+        self._over.set()
+        self._thread.join()
+        self._load.close()
+        if self._failed and error is None:
+            raise CalibrationRefused(f"{self._load.framework} could not compute on the GPU ({self._failed})")
+
+    def _work(self) -> None:
+        load = cast("GpuLoad", self._load)
+        try:
+            while not self._over.is_set():
+                began_s = time.monotonic()
+                load.work(self._part * PERIOD_S)
+                if self._part < 1.0:
+                    self._over.wait((time.monotonic() - began_s) * (1.0 - self._part) / self._part)
+        except FAILS as err:
+            self._failed = str(err)
 
 
 def loaded(modules: Mapping[str, ModuleType], clock: Callable[[], float] = time.monotonic) -> GpuLoad | None:

@@ -8,7 +8,7 @@ from typing import Protocol, cast, runtime_checkable
 from jupyter_carbon.calibration.faults import not_counted
 from jupyter_carbon.calibration.fit import CalibrationRefused
 from jupyter_carbon.calibration.gpu_fit import Look, fit_card
-from jupyter_carbon.calibration.gpu_load import FAILS, GpuLoad
+from jupyter_carbon.calibration.gpu_load import FAILS, PERIOD_S, GpuLoad
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.model import Window
 from jupyter_carbon.power.gpu_curve import GpuCurve
@@ -16,8 +16,6 @@ from jupyter_carbon.value import value
 
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the time in which the cards compute."""
-PERIOD_S = 0.05
-"""Work and pause together: several in each of the driver's samples, which cover 1/6 s and more."""
 SETTLE_S, HALF_S = 2.0, 3.0
 """For each part: until clocks and samples have followed, and then twice."""
 LOOK_S = 0.25

@@ -20,7 +20,7 @@ from jupyter_carbon.calibration.fit import (
     fit_wall,
     refused,
 )
-from jupyter_carbon.calibration.gpu_load import FRAMEWORKS, GpuLoad, loaded
+from jupyter_carbon.calibration.gpu_load import FRAMEWORKS, GpuLoad, KeptBusy, loaded
 from jupyter_carbon.calibration.gpu_minute import Card, GpuMinute, cards_of
 from jupyter_carbon.calibration.known_load import busy
 from jupyter_carbon.calibration.plugs import Fetch, Plug
@@ -59,7 +59,8 @@ Load = Callable[[int, float, Callable[[], None]], None]
 class Stretch:
     """Some seconds of rest or load: the devices' mean power, and how busy the processor was.  `devices` is truth over
     `devices_w` where a model counts the processor.  `cpu_w` is the processor's part where it is measured, `idle_w` that
-    of each measured device, by its name, but for GPUs that somebody computed on."""
+    of each measured device, by its name, but for GPUs that somebody computed on.  `framework` is what kept the cards
+    busy."""
 
     kind: str
     devices_w: float
@@ -68,6 +69,7 @@ class Stretch:
     idle_w: Mapping[str, float]
     busy_share: float
     ended_s: float
+    framework: str = ""
 
 
 class Calibrator:
@@ -107,10 +109,18 @@ class Calibrator:
         return self._stretch("rest", REST_S, self._rest)
 
     def work(self) -> Stretch:
-        """See what it draws with all CPUs busy."""
-        return self._loaded(LOAD_S, self._rest, settle_s=SETTLE_S)
+        """See what it draws with all CPUs busy, and its cards, where a framework is loaded that can compute on them."""
+        return self._loaded(LOAD_S, self._rest, settle_s=SETTLE_S, gpu_load=self._load_of_cards())
 
-    def _loaded(self, seconds: float, look: Callable[[float], None], *, settle_s: float, part: float = 1.0) -> Stretch:
+    def _loaded(
+        self,
+        seconds: float,
+        look: Callable[[float], None],
+        *,
+        settle_s: float,
+        part: float = 1.0,
+        gpu_load: GpuLoad | None = None,
+    ) -> Stretch:
         self._require_own_machine()
         found: list[Stretch] = []
 
@@ -118,8 +128,14 @@ class Calibrator:
             self._sleep(settle_s)
             found.append(self._stretch("load", seconds, look))
 
-        self._load(max(1, round(part * self._host.logical_cpus)), settle_s + seconds + 30.0, meanwhile)
-        return found[0]
+        with KeptBusy(gpu_load, part):
+            self._load(max(1, round(part * self._host.logical_cpus)), settle_s + seconds + 30.0, meanwhile)
+        return replace(found[0], framework=gpu_load.framework if gpu_load else "")
+
+    def _load_of_cards(self) -> GpuLoad | None:
+        """Of cards that are all measured: what a model says of them is no point of a line."""
+        cards = [domain for domain in self._meter.domains if domain.component == "gpu"]
+        return self._gpu_load() if cards and all(card.quality == "measured" for card in cards) else None
 
     def _stretch(self, kind: str, seconds: float, look: Callable[[float], None]) -> Stretch:
         self._require_own_machine()
@@ -186,7 +202,8 @@ class Calibrator:
                 seen: list[float] = []
                 look = partial(self._look_at, plug, fetch, seen)
                 if part:
-                    stretch = self._loaded(PLUG_S, look, settle_s=PLUG_SETTLE_S, part=part)
+                    cards = self._load_of_cards()
+                    stretch = self._loaded(PLUG_S, look, settle_s=PLUG_SETTLE_S, part=part, gpu_load=cards)
                 else:
                     stretch = self._stretch("rest", PLUG_S, look)
                 points.append(Point(stretch.devices_w, sum(seen) / len(seen)))
@@ -231,7 +248,7 @@ class Calibrator:
                 "no device here has a counter that can be read, so there is nothing to learn from.  %carbon doctor "
                 "says how to open them"
             )
-        if rest.busy_share > QUIET_SHARE:
+        if rest.busy_share > QUIET_SHARE and not guest:  # a card rests beside the busiest of processors
             raise CalibrationRefused(
                 f"{rest.busy_share:.0%} of the CPUs were busy while the machine should have rested.  Try again when "
                 "nothing else runs"
@@ -337,8 +354,9 @@ def gpu_text(curve: GpuCurve) -> str:
 def stretch_text(stretch: Stretch) -> str:
     """What to do now."""
     state = "At rest" if stretch.kind == "rest" else "Under load"
+    cards = f" and the GPU at work by {stretch.framework}" if stretch.framework else ""
     return (
-        f"{state} the devices drew {stretch.devices_w:.4g} W, with {stretch.busy_share:.0%} of the CPUs busy.\n"
+        f"{state} the devices drew {stretch.devices_w:.4g} W, with {stretch.busy_share:.0%} of the CPUs busy{cards}.\n"
         "Now say what the plug showed: %carbon calibrate 61.5 W"
     )
 

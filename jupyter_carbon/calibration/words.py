@@ -37,7 +37,8 @@ Back to the tables:
 
 NOW: Mapping[str, str] = {
     "rest": f"{REST_S:.0f} s of rest: look at the plug meter now.",
-    "load": f"{SETTLE_S + LOAD_S:.0f} s with all CPUs at work: look at the plug meter in the second half of it.",
+    "load": f"{SETTLE_S + LOAD_S:.0f} s with all CPUs at work, and the GPU where torch or its like is loaded: look at "
+    "the plug meter in the second half of it.",
     "devices": "A minute of rest and load, and for a GPU half a minute more.",
     "plug": "A minute of rest, half load and full load, beside what the plug shows.",
 }

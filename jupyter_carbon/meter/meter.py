@@ -226,7 +226,7 @@ class Meter:
                 and not self._blocks
             ):
                 now = self._trimmed(running, arrived, now)
-            before = self._look_before(now, cast("Reading", running.began))
+            before = self._look_before(now, cast("Reading", running.began)) if self._gpus else now
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
@@ -236,9 +236,10 @@ class Meter:
                 window = self._with_likely_w(window)
                 since_j2 = running.wander_j2.get
                 missed_j2 = {device: max(0.0, j2 - since_j2(device, 0.0)) for device, j2 in self._wander_j2().items()}
-                behind = tuple(f"began-busy:{device}" for device in running.behind)
-                wander_j = {device: math.sqrt(j2) for device, j2 in missed_j2.items()}
-                window = replace(window, wander_j=wander_j, flags=(*window.flags, *behind))
+                window = replace(window, wander_j={device: math.sqrt(j2) for device, j2 in missed_j2.items()})
+                if running.behind:
+                    behind = (f"began-busy:{device}" for device in running.behind)
+                    window = replace(window, flags=(*window.flags, *behind))
                 if not waited and not self._open and any(who in OURS for who in self._gpu_presence.values()):
                     self._tail = running.tail = Tail(before, now, self._cards)
         self._to_learn.append(window)
@@ -282,7 +283,8 @@ class Meter:
             self._look_at_gpus()
             self._before_tick = max(self._last, self._last_tick, key=lambda r: r.t_s)
             self._last_tick = self._read()
-            self._note_frozen(self._before_tick, self._last_tick)
+            if self._open:  # a counter that was told ahead of its moves stands still where power falls, as it does then
+                self._note_frozen(self._before_tick, self._last_tick)
             if self._tail is not None:
                 self._tail.look(self._last_tick, self._gpu_presence, self._idle_w)
             return self._last_tick
@@ -604,6 +606,7 @@ class Meter:
             edge_s,
             filled_s,
             {},
+            None,
         )
 
 

@@ -117,7 +117,7 @@ class Tail:
         """Up to now: also to the look after the last at work, since counters are late."""
         if working or self._working:
             self.end = now
-        self.devices = tuple(dict.fromkeys((*self.devices, *working)))
+            self.devices = tuple(dict.fromkeys((*self.devices, *working)))
         self._working = working
 
     def window(self, whole: Window, rested: Window, idle_w: Mapping[str, float]) -> Window | None:

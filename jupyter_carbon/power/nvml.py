@@ -227,9 +227,10 @@ class Nvml:
             return
         power = RuntimePower(host.root / "sys/bus/pci/devices" / self._pci_address(handle))
         gpu, limit_w = Gpu(device, index, uuid, model), told_w or LIMIT_UNKNOWN_W
-        idle_w = limit_w * IDLE_SHARE
+        own = self._curves.get(uuid)
+        idle_w = limit_w * IDLE_SHARE if own is None else own.idle_w
         try:
-            meter = self._counter(handle, device, limit_w, power)
+            meter = self._counter(handle, device, idle_w, limit_w, power)
         except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound):
             try:
                 meter = self._gauge(handle, device, limit_w, power)
@@ -276,14 +277,14 @@ class Nvml:
             return "untold"  # nothing lies there, so this card counts as awake
         return f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0"
 
-    def _counter(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
+    def _counter(self, handle: Any, device: str, idle_w: float, limit_w: float, power: RuntimePower) -> _Meter:
         """Millijoules of the whole board since the driver was loaded; Volta and newer."""
         read_mj = self._nvml.nvmlDeviceGetTotalEnergyConsumption
         counter = WrappingCounter(
             while_awake(power, lambda: read_mj(handle) * 1e-3),
             range_j=None,
             max_w=limit_w,
-            expected_w=limit_w * IDLE_SHARE,
+            expected_w=idle_w,
             device=device,
             faults=self.faults,
             step_s=COUNTER_STEP_S,

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import pytest
 from desktop import Bench
 from fakes.nvml.machine import build
 
+from jupyter_carbon.calibration.fit import CalibrationRefused
 from jupyter_carbon.calibration.gpu_minute import HALF_S, PARTS, SETTLE_S
+from jupyter_carbon.calibration.procedure import stretch_text
 from jupyter_carbon.calibration.words import calibrate
 from jupyter_carbon.model import Domain
 from jupyter_carbon.power.counter import FaultLog
@@ -205,6 +208,59 @@ def test_forgetting_forgets_the_cards_too(bench, card):
     says(bench)
     calibrate("forget", bench.calibrator, {})
     assert bench.store.load().gpus == {}
+
+
+# --- cards at work beside a plug ------------------------------------------------------------------------------------
+
+
+class Steady(Load):
+    """At work as soon as it is asked for the first time, and until it is closed; real time passes, no seconds of the
+    bench's."""
+
+    def work(self, seconds: float) -> None:
+        self.card.part = seconds / 0.05
+        time.sleep(0.001)
+
+
+def test_beside_a_plug_the_cards_work_too_and_the_slope_is_theirs_as_well(bench, card):
+    bench.gpu_load = lambda: Steady(bench, card)
+    bench.sleep = waiting_for(card, bench.sleep)
+    bench.calibrator = bench.a_calibrator()
+    rest, load = bench.calibrator.rest(), bench.calibrator.work()
+    assert rest.devices_w == pytest.approx(10.0 + IDLE_W)
+    assert load.devices_w == pytest.approx(110.0 + FULL_W)
+    assert "with 100% of the CPUs busy and the GPU at work by torch" in stretch_text(load)
+    assert card.part == 0.0
+
+
+def waiting_for(card: Card, sleep: Callable[[float], None]) -> Callable[[float], None]:
+    """While the processor is loaded nothing passes before the cards are, too: the load has a thread of its own."""
+
+    def then(seconds: float) -> None:
+        ends_s = time.monotonic() + 5.0
+        while card.bench.busy_cpus and not card.part and time.monotonic() < ends_s:
+            time.sleep(0.001)
+        sleep(seconds)
+
+    return then
+
+
+def test_a_load_of_the_cards_that_fails_refuses_the_stretch(bench, card):
+    class Fails(Load):
+        def work(self, seconds):
+            raise RuntimeError("CUDA error: out of memory")
+
+    bench.gpu_load = lambda: Fails(bench, card)
+    bench.calibrator = bench.a_calibrator()
+    with pytest.raises(CalibrationRefused, match="torch could not compute on the GPU"):
+        bench.calibrator.work()
+
+
+def test_cards_whose_power_is_modelled_are_left_in_peace(bench):
+    with_card(bench, quality="modelled")
+    bench.gpu_load = lambda: pytest.fail("it was asked for")
+    bench.calibrator = bench.a_calibrator()
+    assert bench.calibrator.work().framework == ""
 
 
 # --- through the real binding ----------------------------------------------------------------------------------------

@@ -268,6 +268,11 @@ def test_a_card_that_was_measured_once_is_modelled_by_its_own_curve(gpus: GpuRea
     assert gpus.faults(0.0, 1.0) == []
 
 
+def test_a_card_with_a_counter_rests_at_what_was_measured(gpus: GpuReader) -> None:
+    assert gpus.open({"LIMIT_W": 700}, {UUID: MEASURED})["idle_w"] == {"gpu0": 50.0}
+    assert gpus.open({"LIMIT_W": 700})["idle_w"] == {"gpu0": pytest.approx(77.0)}
+
+
 def test_a_card_is_known_by_another_of_its_model_before_the_table(gpus: GpuReader) -> None:
     gpus.open(SILENT, {"GPU-of-another": MEASURED})
     gpus.at(1.0)
