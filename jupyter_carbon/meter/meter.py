@@ -132,6 +132,14 @@ class Meter:
         """Who computed on each GPU at the last look."""
         return self._gpu_presence
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether we may compute on a GPU and nobody tells: the driver neither lists us nor counts our utilisation."""
+        return any(
+            who == "unknown" and self._gpu_busy_s.get(device, (0.0, 0.0))[0] == 0.0
+            for device, who in self._gpu_presence.items()
+        )
+
     def add_gpus(self, source: GpuSource) -> None:
         """Count one more source from now on (a driver that took its time to open)."""
         with self._lock:
