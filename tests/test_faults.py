@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from fakes.nvml.machine import build
-from machine import Machine
+from machine import Machine, sessions
 from power.powercap import AMD_MAX_UJ, INTEL_MAX_UJ, Zone, laptop, restless, two_sockets
 
 from jupyter_carbon.ledger.book import Ledger
@@ -161,16 +161,8 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def open_session(machine: Machine) -> Iterator[Callable[..., Session]]:
-    opened: list[Session] = []
-
-    def open_one(**settings: Any) -> Session:
-        opened.append(machine.session(**settings))
-        assert opened[-1].wait_until_warm(30)
-        return opened[-1]
-
-    yield open_one
-    for session in opened:
-        session.close()
+    with sessions(machine) as open_one:
+        yield open_one
 
 
 def rows(machine: Machine) -> dict[str | None, CellRecord]:

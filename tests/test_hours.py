@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import Machine
+from machine import Machine, sessions
 from scripted import Server, serving
 from scripted import gb as half_hours
 
@@ -48,17 +48,9 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def open_session(machine: Machine, server: Server) -> Iterator[Callable[..., Session]]:
-    opened: list[Session] = []
-
-    def open_one(**settings: Any) -> Session:
-        ask = partial(fetch, deadline_s=0.5, hosts=dict.fromkeys((gb.ROOT, electricity_maps.ROOT), server.origin))
-        opened.append(machine.session(**{"region": "GB", "fetch": ask, **settings}))
-        assert opened[-1].wait_until_warm(10)
-        return opened[-1]
-
-    yield open_one
-    for session in opened:
-        session.close()
+    ask = partial(fetch, deadline_s=0.5, hosts=dict.fromkeys((gb.ROOT, electricity_maps.ROOT), server.origin))
+    with sessions(machine, region="GB", fetch=ask) as open_one:
+        yield open_one
 
 
 def now_and_coming(*grams: tuple[int | None, int | None]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import Machine
+from machine import Machine, sessions
 
 from jupyter_carbon.grid.static import gpus_gco2e_per_h
 from jupyter_carbon.ledger.book import Ledger
@@ -35,16 +35,8 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def open_session(machine: Machine) -> Iterator[Callable[..., Session]]:
-    opened: list[Session] = []
-
-    def open_one(**settings: Any) -> Session:
-        opened.append(machine.session(**settings))
-        assert opened[-1].wait_until_warm(10)
-        return opened[-1]
-
-    yield open_one
-    for session in opened:
-        session.close()
+    with sessions(machine) as open_one:
+        yield open_one
 
 
 def rows(machine: Machine) -> list[CellRecord]:
@@ -674,9 +666,10 @@ def test_nothing_is_printed_and_nothing_logged_above_debug(machine, open_session
 
 def test_the_process_has_one_session_however_many_threads_ask_at_once(machine):
     code = """
+    from jupyter_carbon.process import ThisProcess
     os.environ["JUPYTER_CARBON_LEDGER"] = str(root / "ledger.sqlite")
     got = []
-    threads = [threading.Thread(target=lambda: got.append(Session.current())) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: got.append(ThisProcess.session())) for _ in range(8)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     print(len(set(map(id, got))))

@@ -43,7 +43,7 @@ def attribute(window: Window, context: Context) -> tuple[tuple[Share, ...], tupl
         if domain not in window.energy_j:
             continue
         share = _share(domain, window, context, flags)
-        shares.append(share if _after_j(domain, window) is None else _with_after(share, window, context, flags))
+        shares.append(share if _after_j(domain, window) is None else _with_after(domain, share, window, context, flags))
     return tuple(shares), tuple(flags)
 
 
@@ -105,9 +105,12 @@ def _after_j(domain: Domain, window: Window) -> float | None:
     return None if window.after is None else window.after.energy_j.get(domain)
 
 
-def _with_after(share: Share, window: Window, context: Context, flags: list[str]) -> Share:
-    """The share of a cell, and what its device went on doing for it: work alone, idle belongs to the session."""
-    domain, after = share.domain, cast("Window", window.after)
+def _with_after(domain: Domain, share: Share, window: Window, context: Context, flags: list[str]) -> Share:
+    """The share of a cell, and what its device went on doing for it: work alone, idle belongs to the session.
+
+    `domain` is the one that was counted: the share's own says how well that is known.
+    """
+    after = cast("Window", window.after)
     device, above_j = domain.device, after.energy_j[domain]
     learned = device in after.idle_w
     idle_w = after.idle_w[device] if learned else context.idle_w.get(device, 0.0)
@@ -208,7 +211,8 @@ def _allotted(domain: Domain, window: Window, context: Context) -> float:
     allotted = domain.device in context.gpus_allotted
     if presence == "empty":  # where some cards are allotted to us, the others are not, empty or not
         return context.kernel_share if allotted or not context.gpus_allotted else 0.0
-    if presence in ("shared", "unknown") and allotted:
+    seen_there = presence == "unknown" and window.gpu_busy_s.get(domain.device, (0.0, 0.0))[0] > 0.0
+    if seen_there or (presence in ("shared", "unknown") and allotted):
         return context.kernel_share
     # Only others compute there: it is ours just where nobody else of us could be meant by the allotment.
     return 1.0 if allotted and context.kernel_share == 1.0 else 0.0
