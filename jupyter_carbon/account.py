@@ -10,7 +10,8 @@ from dataclasses import replace
 from jupyter_carbon.footprint import NOTHING, Totals, footprint, settled
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Meter
-from jupyter_carbon.model import CarbonIntensity, CellRecord, Context, Footprint, Reading
+from jupyter_carbon.meter.tail import without
+from jupyter_carbon.model import CarbonIntensity, CellRecord, Context, Footprint, Reading, Window
 from jupyter_carbon.turns import in_turns
 
 HourOf = Callable[[Reading, Reading], "CarbonIntensity | None"]
@@ -46,9 +47,22 @@ class Account:
                 if intensity is not None:
                     after = settled(record, intensity)
                     self._records[index] = after
-                    self._totals = self._totals.with_settled(record, after)
+                    self._totals = self._totals.with_retold(record, after)
                     changes.append((record, after))
         return changes
+
+    def retell(self, after: CellRecord) -> tuple[CellRecord, CellRecord] | None:
+        """Tell one cell anew, by the intensity that it has here: before and after; None if it is not known here."""
+        with self._lock:
+            for index in range(len(self._records) - 1, -1, -1):
+                before = self._records[index]
+                if before.run.id == after.run.id:
+                    if before.first is not None:
+                        after = settled(after, before.intensity)
+                    self._records[index] = after
+                    self._totals = self._totals.with_retold(before, after)
+                    return before, after
+        return None
 
     def settle(
         self, ended: Iterable[CellRecord], meter: Meter, context: Context, hour_of: HourOf = lambda a, b: None
@@ -64,8 +78,7 @@ class Account:
                 self._records.append(record)
                 totals = totals.with_cell(record)
             for a, b in in_turns(meter.take_stretches()):
-                window = meter.between(a, b)
-                meter.learn(window, idle=True)
+                window = _between(meter, a, b)
                 shares, _ = attribute(window, context)
                 intensity = hour_of(a, b)
                 then = context if intensity is None else replace(context, intensity=intensity)
@@ -75,3 +88,15 @@ class Account:
             meter.learn_from_cells()
             self._totals = totals
         return between
+
+
+def _between(meter: Meter, a: Reading, b: Reading) -> Window:
+    """A stretch between cells, less what devices went on doing in it for the cell before; the rest is learned from."""
+    window, tail = meter.between(a, b), meter.take_tail(a)
+    after = None if tail is None else meter.after(tail)
+    if tail is None or after is None:
+        meter.learn(window, idle=True)
+        return window
+    if not tail.is_cut:
+        meter.learn(meter.between(tail.end, b), idle=True)
+    return without(window, after)

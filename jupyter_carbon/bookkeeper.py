@@ -43,16 +43,24 @@ class Bookkeeper:
                 self.warn(str(err))
 
     def end(
-        self, run: CellRun, window: Window, status: Status, intensity: CarbonIntensity | None, course: Course
+        self,
+        run: CellRun,
+        window: Window,
+        status: Status,
+        intensity: CarbonIntensity | None,
+        course: Course,
+        *,
+        goes_on: bool = False,
     ) -> None:
-        """A run has ended: one append."""
+        """A run has ended: one append.  `goes_on`: its devices may, so it will be told once more."""
         if self._journal is not None:
+            tell = self._journal.tail if goes_on else self._journal.end
             try:
                 try:
-                    self._journal.end(run.id, window, status, intensity, course)
+                    tell(run.id, window, status, intensity, course)
                 except KeyError:  # an interrupt broke its first end off: what is told twice is stored once
                     self._journal.begin(run)
-                    self._journal.end(run.id, window, status, intensity, course)
+                    tell(run.id, window, status, intensity, course)
             except LedgerError as err:
                 self.warn(str(err))
 

@@ -152,10 +152,10 @@ def _when(options: argparse.Namespace) -> int:
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    from jupyter_carbon.estimate.estimator import estimate  # noqa: PLC0415  (it needs numpy)
+    from jupyter_carbon.estimate.own import estimate_here  # noqa: PLC0415  (it needs numpy)
 
     budget = None if options.budget is None else Budget.of(options.budget)
-    one = estimate(**asked_of(options))
+    one = estimate_here(**asked_of(options))
     if options.json:
         held = {} if budget is None else {"budget": {**asdict(budget), "chance_above": budget.chance(one)}}
         _print_json({**one.to_dict(), **held})
@@ -170,7 +170,8 @@ def _estimate(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from jupyter_carbon.estimate.planner import plan, shown  # noqa: PLC0415  (it needs pandas)
+    from jupyter_carbon.estimate.own import plan  # noqa: PLC0415  (it needs numpy)
+    from jupyter_carbon.estimate.planner import shown  # noqa: PLC0415  (it needs pandas)
 
     planned = plan(scenarios_in(options.path))
     rows = planned.to_json(orient="records", date_format="iso", force_ascii=False, indent=1)
@@ -204,9 +205,9 @@ def _export(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     session = Session(Carbon(), recording=False)
     session.wait_until_warm(timeout_s=10.0)
-    findings = session.findings()
+    findings = session.upkeep.findings()
     if options.test:
-        findings += session.self_test()
+        findings += session.upkeep.self_test()
     session.close()
     if options.json:
         _print_json([asdict(finding) for finding in findings])

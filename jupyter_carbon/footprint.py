@@ -149,12 +149,31 @@ def _both(one: Interval | None, other: Interval | None) -> Interval | None:
     return None if one is None or other is None else one.plus_together(other)
 
 
-def exchanged(total: Interval, before: CellRecord, after: CellRecord) -> Interval:
-    """A sum of grams in which one run's are replaced; they err together, so ends add."""
-    old, new = before.footprint.operational_gco2e, after.footprint.operational_gco2e
+def exchanged(total: Interval, old: Interval, new: Interval) -> Interval:
+    """A sum in which one part is told anew; they err together, so ends add."""
     return Interval(
-        total.low - old.low + new.low, total.likely - old.likely + new.likely, total.high - old.high + new.high
+        max(0.0, total.low - old.low + new.low),
+        max(0.0, total.likely - old.likely + new.likely),
+        max(0.0, total.high - old.high + new.high),
     )
+
+
+def retold(total: Footprint, old: Footprint, new: Footprint) -> Footprint:
+    """The cost of several runs, one of which is told anew."""
+    return Footprint(
+        energy_j=exchanged(total.energy_j, old.energy_j, new.energy_j),
+        idle_energy_j=exchanged(total.idle_energy_j, old.idle_energy_j, new.idle_energy_j),
+        machine_energy_j=exchanged(total.machine_energy_j, old.machine_energy_j, new.machine_energy_j),
+        wall_energy_j=exchanged(total.wall_energy_j, old.wall_energy_j, new.wall_energy_j),
+        facility_energy_kwh=exchanged(total.facility_energy_kwh, old.facility_energy_kwh, new.facility_energy_kwh),
+        operational_gco2e=exchanged(total.operational_gco2e, old.operational_gco2e, new.operational_gco2e),
+        embodied_gco2e=_exchanged_if_known(total.embodied_gco2e, old.embodied_gco2e, new.embodied_gco2e),
+        water_l=_exchanged_if_known(total.water_l, old.water_l, new.water_l),
+    )
+
+
+def _exchanged_if_known(total: Interval | None, old: Interval | None, new: Interval | None) -> Interval | None:
+    return None if total is None or old is None or new is None else exchanged(total, old, new)
 
 
 @value
@@ -176,12 +195,11 @@ class Totals:
             footprint=together(self.footprint, record.footprint),
         )
 
-    def with_settled(self, before: CellRecord, after: CellRecord) -> Totals:
-        """One cell whose grams are known better; all else of it is as it was."""
+    def with_retold(self, before: CellRecord, after: CellRecord) -> Totals:
+        """One of the cells is known better now."""
         if self.footprint is None:
             return self
-        grams = exchanged(self.footprint.operational_gco2e, before, after)
-        return replace(self, footprint=replace(self.footprint, operational_gco2e=grams))
+        return replace(self, footprint=retold(self.footprint, before.footprint, after.footprint))
 
     def with_between(self, seconds: float, cost: Footprint) -> Totals:
         """One more stretch between cells."""

@@ -174,6 +174,8 @@ class Window:
     `edge_s` is how well the moments are known at which a counter moved last before both edges, where that was watched
     (missing: its whole step), `filled_s` the seconds that no counter vouches for, and `wander_j` one standard deviation
     of what a gauge's looks may have missed; all by device.
+    `after` is what devices went on doing for the cell once it had ended, where nobody waited for them: the joules above
+    idle of everybody there, in a window of its own.
     """
 
     duration_s: float
@@ -190,6 +192,7 @@ class Window:
     edge_s: Mapping[str, float] = field(default_factory=dict)
     filled_s: Mapping[str, float] = field(default_factory=dict)
     wander_j: Mapping[str, float] = field(default_factory=dict)
+    after: Window | None = None
 
 
 @value

@@ -1,4 +1,4 @@
-"""The composition root: settings -> sources, meter, grid, ledger.  One session a process.
+"""The composition root: settings -> sources, meter, grid, ledger.
 
 `begin` and `end` are on the cell's path: two readings and two appends.  Everything else (deriving records, learning,
 SQLite, slow drivers) happens on the ticker's thread after the cell.
@@ -15,18 +15,19 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
+from jupyter_carbon.cell import Cell, StruckOff
 from jupyter_carbon.grid import region as regions
-from jupyter_carbon.hours import Course, Growth, Hours
+from jupyter_carbon.hours import Course, Hours
 from jupyter_carbon.ledger import default_path
 from jupyter_carbon.ledger.place import locate
 from jupyter_carbon.ledger.run_id import run_id
-from jupyter_carbon.meter.meter import Meter, Running
+from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.meter.processes import ProcessTree, own_cgroup
 from jupyter_carbon.meter.ticker import Ticker
 from jupyter_carbon.model import (
@@ -40,25 +41,24 @@ from jupyter_carbon.model import (
     Status,
     Window,
 )
-from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect
-from jupyter_carbon.power.counter import suspended_s
+from jupyter_carbon.power import GPU_SOURCES, GpuSource, detect, is_present
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.settings import Carbon
 from jupyter_carbon.surroundings import Surroundings
+from jupyter_carbon.tails import STILL_BUSY, Tails
 from jupyter_carbon.turns import in_turns
 from jupyter_carbon.unforkable import PATIENCE_S as UNFORKABLE_S
 from jupyter_carbon.unforkable import Unforkable
+from jupyter_carbon.upkeep import Upkeep, calibration_of
 from jupyter_carbon.value import replace
 
 if TYPE_CHECKING:
     from jupyter_carbon.account import Account
-    from jupyter_carbon.calibration.procedure import Calibrator
-    from jupyter_carbon.calibration.store import Calibration, Store
     from jupyter_carbon.estimate.outlook import Outlook
     from jupyter_carbon.grid.live import Fetch, Live
     from jupyter_carbon.ledger.book import Ledger
     from jupyter_carbon.ledger.plans import Planned
-    from jupyter_carbon.report.doctor import Finding
+    from jupyter_carbon.meter.device_sync import Waited
 
     class Watcher(Protocol):
         """Who wants to see a session as it goes; called on the ticker's thread, off every cell's path."""
@@ -79,9 +79,6 @@ SETTLE_FROM = 256
 LOOK_AROUND_S = 5.0
 """How often a running cell asks who else meters this machine; each cell's beginning and end do as well."""
 
-LOOK_S = 0.25
-"""How long a script's first block waits at most for what the tables know of its place's hours; for no network."""
-
 CLOSING_S = 2.0
 """How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
 by not waiting: every finished cell is in the journal since its own end."""
@@ -91,109 +88,8 @@ NEWEST = 256
 """Cells that have ended and are kept in memory: until they are in the ledger, a cell's history is looked up here."""
 
 
-class Cell:
-    """A run that is being metered, or has been: its window and status are there once it has ended.
-
-    `owner` is the shell's hooks, or None for a block; `told` the context that the journal knows it by.  `intensity` is
-    that of its own hour, as far as it was known when the cell ended.
-    """
-
-    __slots__ = (
-        "client", "course", "growth", "intensity", "owner", "region", "run", "running", "status", "thread", "told",
-        "window",
-    )  # fmt: skip
-
-    def __init__(self, run: CellRun, region: str | None, owner: object) -> None:
-        self.run, self.region, self.owner = run, region, owner
-        self.running, self.thread = Running(), threading.get_ident()
-        self.told: Context | None = None
-        self.window: Window | None = None
-        self.status: Status = "ok"
-        self.growth = Growth(run.started_at)
-        self.intensity: CarbonIntensity | None = None
-        self.course: Course = ()
-        self.client: str | None = None
-        """Which page or client asked for the run (`header.session` of its request)."""
-
-
-class _StruckOff:
-    """A cell that meets a fault of ours is none of the running ones any more: that costs it its row, and no cell after
-    it.  What an interrupt breaks off stays, to be ended again."""
-
-    __slots__ = ("_cell", "_running")
-
-    def __init__(self, running: list[Cell], cell: Cell) -> None:
-        self._running, self._cell = running, cell
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception) and self._cell in self._running:
-            self._running.remove(self._cell)
-
-
 class Session:
     """Meters this process: the cells of a notebook, or blocks of a script."""
-
-    _current: ClassVar[Session | None] = None
-    _opening: ClassVar[threading.Lock] = threading.Lock()
-
-    @classmethod
-    def current(cls, settings: Carbon | None = None) -> Session:
-        """The session of this process, opened on first use: there is one meter, one ticker, one journal.
-
-        A forked child's work is counted by its parent already: the child's own session writes no rows.
-        """
-        with cls._opening:
-            last = cls._current
-            if last is None or last.closed:
-                forked = last is not None and not last.is_of_this_process
-                cls._current = last = cls(settings or Carbon(), recording=not forked, forked=forked)
-                if settings is None:  # a script: no line of ours at its begin speaks of notes
-                    last.books.say_all()
-                    if last.settings.region:  # what is known of its hours, before its first block ends
-                        last._looked.wait(LOOK_S)
-            elif settings is not None and settings is not last.settings:
-                last.take(settings)
-            return last
-
-    @classmethod
-    def ledger_of_process(cls) -> Path:
-        """Where this process writes, or would."""
-        if cls._current is not None:
-            return cls._current.ledger_path
-        settings = Carbon()
-        settings.fill_from(os.environ)
-        return _ledger_path(settings)
-
-    @classmethod
-    def place_of_process(cls) -> regions.Region:
-        """Where this process takes its electricity, by its settings or as far as the machine knows."""
-        if cls._current is not None:
-            return cls._current.surroundings.place()[0]
-        settings = Carbon()
-        settings.fill_from(os.environ)
-        return regions.resolve(settings.region) if settings.region else regions.guess()
-
-    @classmethod
-    def live_of_process(cls) -> Live:
-        """What is known of grids in this process: the session's, or one by the settings it would have."""
-        if cls._current is not None and not cls._current.closed:
-            return cls._current.hours.live
-        from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (when somebody asks)
-
-        settings = Carbon()
-        settings.fill_from(os.environ)
-        return Live(
-            _grid_folder(_ledger_path(settings)),
-            os.environ,
-            enabled=settings.live,
-            provider=settings.provider,
-            area=settings.area,
-        )
 
     def __init__(
         self,
@@ -238,10 +134,8 @@ class Session:
             environ,
             sources=lambda: self.meter.sources,
             inside_another=forked,
-            calibration=self._stored_calibration,
+            calibration=partial(calibration_of, environ),
         )
-        self._calibrator: Calibrator | None = None
-        self._epoch_s = time.time() - time.monotonic()
         sources, self.refusals = detect(self.host)
         self.meter = Meter(
             sources,
@@ -250,10 +144,21 @@ class Session:
             n_cpu=self.host.logical_cpus,
             idle_w=known.idle_w if (known := self.surroundings.calibration) else None,
         )
-        self.gpus_found = False
+        self.gpus_found = self._gpus_awaited = False
         self._warm, self._looked = threading.Event(), threading.Event()
         self.hours = Hours(self._make_live, lambda region: self.surroundings.place(region)[0])
-        self.books = Bookkeeper(_ledger_path(settings), self.id, recording=recording)
+        self.books = Bookkeeper(ledger_of(settings), self.id, recording=recording)
+        self.upkeep = Upkeep(
+            self.meter,
+            self.surroundings,
+            hours=self.hours,
+            books=self.books,
+            boundary=self.boundary,
+            refusals=lambda: self.refusals,
+            environ=environ,
+            reconfigure=self.reconfigure,
+        )
+        self._tails = Tails(self.meter, self.books)
         self.note(*refused)
         self._ticker = Ticker(
             self._tick,
@@ -293,7 +198,7 @@ class Session:
         cell = Cell(run, region, owner)
         self._running.append(cell)  # first of all: what an interrupt leaves half done, `end_lost` ends
         if owner is None:  # a block: nobody comes to end it
-            with _StruckOff(self._running, cell):
+            with StruckOff(self._running, cell):
                 self._begin(cell)
         else:
             self._begin(cell)
@@ -333,7 +238,7 @@ class Session:
 
     def end(self, cell: Cell, status: Status = "ok", flags: tuple[str, ...] = ()) -> None:
         """The cell ends now: one reading, one append.  To be called again if an interrupt broke it off."""
-        with _StruckOff(self._running, cell):
+        with StruckOff(self._running, cell):
             if cell.window is None:
                 self._read_end(cell, status, flags)
             self._write_end(cell)
@@ -345,14 +250,19 @@ class Session:
     def _read_end(self, cell: Cell, status: Status, flags: tuple[str, ...]) -> None:
         if cell.running.began is None:
             flags += ("begun-late",)
+        waited: Waited = "none"
         if self.gpus_found:
             from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
 
-            flags += synchronise(sys.modules)
+            waited = synchronise(sys.modules)
+            if waited == "unsure" and self.meter.is_blind:
+                flags += (STILL_BUSY,)
             self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
             flags += ("clock-wrong",)
-        window = self.meter.end(cell.running)
+        if self._gpus_awaited:
+            flags += ("gpu-awaited",)
+        window = self.meter.end(cell.running, waited=waited == "all")
         if flags:
             window = replace(window, flags=window.flags + flags)
         cell.status, cell.window = status, window
@@ -363,7 +273,11 @@ class Session:
                 return
             self._tell_begin(cell, self.context(cell.region))
             cell.intensity, cell.course = self._hour_of(cell, cell.window)
-            self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course)
+            tail = cell.running.tail
+            goes_on = tail is not None
+            self.books.end(cell.run, cell.window, cell.status, cell.intensity, cell.course, goes_on=goes_on)
+            if tail is not None:
+                self._tails.add(cell, tail)
             self._running.remove(cell)
         self._ended.append(cell)
         self._newest.append(cell)
@@ -413,6 +327,11 @@ class Session:
         context = cell.told or self.context(cell.region)
         return record(cell.run, window, cell.status, context, intensity, course)
 
+    def record_now(self, cell: Cell) -> CellRecord:
+        """The same, to be shown at once: it says where the device may go on, and the row be told once more."""
+        record = self.record_of(cell)
+        return replace(record, flags=(*record.flags, STILL_BUSY)) if cell.goes_on else record
+
     def newest_of(self, sha1s: Collection[str], limit: int) -> list[CellRecord]:
         """The newest of this session's runs of these sources, oldest first: the ledger may not have them yet."""
         cells = [cell for cell in tuple(self._newest) if cell.run.source_sha1 in sha1s]
@@ -425,6 +344,7 @@ class Session:
     def account(self) -> Account:
         """What this session has cost up to now."""
         with self._settling:
+            self._follow()
             if self._account is None:
                 from jupyter_carbon.account import Account  # noqa: PLC0415  (`_warm_up`)
 
@@ -436,6 +356,20 @@ class Session:
             if self._watcher is not None:
                 self._watcher.settled(ended, between)
             return self._account
+
+    def _follow(self) -> None:
+        """Tell cells whose devices went on after their end; `_settling` is held."""
+        told = self._tails.tell()
+        if told and self._account is not None:
+            changes = [change for cell in told if (change := self._account.retell(self.record_of(cell))) is not None]
+            if changes and self._watcher is not None:
+                self._watcher.resettled(changes)
+
+    def _follow_no_more(self) -> None:
+        if self._tails:
+            self.meter.leave()
+            with self._settling:
+                self._follow()
 
     def _hour_between(self) -> Callable[[Reading, Reading], CarbonIntensity | None]:
         """What the electricity carried between two readings, which tell the monotonic clock."""
@@ -464,66 +398,6 @@ class Session:
         if self._comes is not None and (self._called or any(cell.run.cell_id for cell in self.open_cells)):
             self._watcher, self._comes = self._comes(), None
             self._watcher.ticked(self.meter.tick(), self.open_cells)
-
-    def findings(self) -> tuple[Finding, ...]:
-        """What `doctor` says: sources, machine, place, ledger, and what went wrong so far."""
-        from jupyter_carbon.report.doctor import (  # noqa: PLC0415  (when somebody asks)
-            Finding,
-            examine,
-            of_calibration,
-            of_clock,
-            of_grid,
-            of_ledger,
-        )
-
-        return (
-            *examine(self.host, self.meter.sources, self.refusals, self.context()),
-            of_calibration(self.surroundings.calibration, self.context(), self.host),
-            of_clock(suspended_s(), time.time() - time.monotonic() - self._epoch_s),
-            *of_grid(self.hours.states),
-            of_ledger(self.books.path, self.books.trouble),
-            *(Finding("warning", "problem", text) for text in self.warnings),
-            *(Finding("fault", "problem", text) for text in self.boundary.faults),
-        )
-
-    def self_test(self) -> tuple[Finding, ...]:
-        """Ten seconds of a known load, and whether the numbers move as they must; off any cell's path."""
-        from jupyter_carbon.report.self_test import findings  # noqa: PLC0415  (when somebody asks)
-
-        return findings(self.meter, self.context(), self.host)
-
-    @property
-    def calibrator(self) -> Calibrator:
-        """Calibrates this machine."""
-        if self._calibrator is None:
-            from jupyter_carbon.calibration.procedure import Calibrator  # noqa: PLC0415  (when somebody asks)
-
-            self._calibrator = Calibrator(
-                self.meter,
-                self.context,
-                self.host,
-                self._store(self.host),
-                before=self.surroundings.wall_of_its_kind,
-                on_new=self._calibrated,
-            )
-        return self._calibrator
-
-    @property
-    def _calibrations(self) -> Path:
-        return default_path(self._environ).parent / "calibration"
-
-    def _store(self, host: Host) -> Store:
-        from jupyter_carbon.calibration.store import Store  # noqa: PLC0415  (where something was calibrated)
-
-        return Store(self._calibrations, host)
-
-    def _stored_calibration(self, host: Host) -> Calibration | None:
-        """What was calibrated on this machine; where nothing ever was, nothing is imported to find that out."""
-        return self._store(host).load() if self._calibrations.is_dir() else None
-
-    def _calibrated(self, calibration: Calibration) -> None:
-        self.surroundings.calibration = calibration
-        self.reconfigure()
 
     def outlook(self) -> Outlook:
         """The grid here, now and in the coming day, as far as it is known in memory; off the cell's path."""
@@ -585,7 +459,8 @@ class Session:
                 if isinstance(source, CpuModel):
                     self.meter.swap(source, CpuModel.open(self.host))
             self.surroundings.renew()
-        self.books.move(_ledger_path(self.settings))
+        self._follow_no_more()  # its rows are in this ledger
+        self.books.move(ledger_of(self.settings))
 
     def close(self) -> None:
         """Hand the journal over and give everything back; what does not answer is not waited for long."""
@@ -599,11 +474,12 @@ class Session:
         """On the ticker's thread, as its last act."""
         for cell in tuple(self._running):
             self.end(cell, "interrupted", ("session-closed",))
+        self._follow_no_more()
         self.books.close()
         self.meter.close()
 
     def _has_work(self) -> bool:
-        return bool(self._running or self._ended or (self._comes and self._called))
+        return bool(self._running or self._ended or self._tails or (self._comes and self._called))
 
     def _woken(self) -> None:
         self._look_around()
@@ -616,21 +492,25 @@ class Session:
         """Each second while a cell runs; once more when none does, to settle and hand over."""
         if self.closed:
             return
-        if not self._running or time.monotonic() >= self._next_look_s:
+        if not (self._running or self._tails) or time.monotonic() >= self._next_look_s:
             self._look_around()
         with self._unforkable:
             self.hours.look(self.surroundings.asked_for)
         self._let_in()
-        reading = self.meter.tick() if self._running or self._watcher is not None else None
+        followed = bool(self._running or self._tails)
+        reading = self.meter.tick() if followed or self._watcher is not None else None
         if self._running:
+            with self._settling:
+                self._follow()
             for cell in tuple(self._running):
                 self._checkpoint(cell)
             if len(self._ended) >= (SETTLE_FROM if self._watcher is None else 1):
                 self.account()
         else:
             self.account()
-            with self._unforkable:
-                self.books.hand_over(self._settle)
+            if not self._tails:
+                with self._unforkable:
+                    self.books.hand_over(self._settle)
         if self._watcher is not None and reading is not None:
             self._watcher.ticked(reading, self.open_cells)
 
@@ -674,7 +554,7 @@ class Session:
 
     def _settle_plans(self, ledger: Ledger) -> None:
         """Keep what was expected of the cells that have ended; of one that failed nothing can be learned."""
-        while self._planned and self._planned[0][1].window is not None:
+        while self._planned and self._planned[0][1].window is not None and not self._planned[0][1].goes_on:
             planned, cell = self._planned[0]
             if cell.status == "ok":
                 actual_kwh = self.record_of(cell).footprint.facility_energy_kwh.likely
@@ -695,13 +575,15 @@ class Session:
             # parent has begun may never answer, and where the parent counts what is used anyway.
             for name in () if self._forked else GPU_SOURCES:
                 with self._unforkable:
+                    self._gpus_awaited = is_present(name, self.host)
                     sources, refusals = detect(self.host, (name,))
                 self.refusals += refusals
                 for source in sources:
                     import jupyter_carbon.meter.device_sync  # noqa: F401, PLC0415  (so that no cell's end has to)
 
                     self.meter.add_gpus(cast("GpuSource", source))
-                    self.gpus_found = True
+                    self.gpus_found = self.gpus_found or bool(source.domains)
+                self._gpus_awaited = False
             if self.gpus_found:
                 self.surroundings.renew()
                 self._foresee()
@@ -715,7 +597,7 @@ class Session:
         from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (on the ticker's thread, for a named place)
 
         return Live(
-            _grid_folder(self.books.path),
+            grid_beside(self.books.path),
             self._environ,
             enabled=self.settings.live and self.books.recording,
             provider=self.settings.provider,
@@ -736,6 +618,10 @@ class Session:
             except LedgerError as err:
                 self.books.warn(str(err))
 
+    def wait_for_hours(self, timeout_s: float) -> bool:
+        """Whether what the tables know of its place's hours is at hand within `timeout_s`."""
+        return self._looked.wait(timeout_s)
+
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Whether all drivers have answered within `timeout_s`; never asked on a cell's path."""
         return self._warm.wait(timeout_s)
@@ -746,11 +632,12 @@ def sha1_of(source: str) -> str:
     return hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
-def _ledger_path(settings: Carbon) -> Path:
+def ledger_of(settings: Carbon) -> Path:
+    """Where rows go by these settings."""
     return Path(settings.ledger).expanduser() if settings.ledger else default_path()
 
 
-def _grid_folder(ledger: Path) -> Path:
+def grid_beside(ledger: Path) -> Path:
     """Where live sources' answers lie: beside the ledger, as its journals do."""
     try:
         return locate(ledger).with_suffix(".grid")
@@ -776,7 +663,6 @@ def _make_way(ours: weakref.ref[Session]) -> None:
 def _forget(ours: weakref.ref[Session]) -> None:
     """In a forked child: its hooks, threads and descriptors are the parent's, so nothing here counts or writes."""
     session = ours()
-    Session._opening = threading.Lock()  # another thread of the parent's may have held it
     if session is not None:
         # No setting is changed here: whoever observes it may wait for a lock that a thread of the parent's held.
         session.closed = True

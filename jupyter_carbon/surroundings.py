@@ -99,7 +99,9 @@ class Surroundings:
     def _rated_host(self) -> Host:
         """The machine as it was found, with the rated power that somebody gave."""
         watts = self.settings.tdp_w
-        host = replace(self._found_host, curve=self.calibration.cpu) if self.calibration else self._found_host
+        host, known = self._found_host, self.calibration
+        if known is not None:
+            host = replace(host, curve=known.cpu, gpu_curves=known.gpus)
         if watts is None:
             return host
         return replace(host, tdp_w=watts, tdp_source="given by you", tdp_known=True, tdp_spread=ONE)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,17 @@ class Machine:
     @property
     def ledger(self) -> Path:
         return self.root / "ledger.sqlite"
+
+
+@contextmanager
+def sessions(machine: Machine, **usual: Any) -> Iterator[Callable[..., Session]]:
+    """Opens warm sessions that meter a machine, with the `usual` settings unless told; closes them in the end."""
+    with ExitStack() as opened:
+
+        def open_one(**settings: Any) -> Session:
+            session = machine.session(**{**usual, **settings})
+            opened.callback(session.close)
+            assert session.wait_until_warm(30)
+            return session
+
+        yield open_one

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from fakes.nvml.machine import build
-from machine import Machine
+from machine import Machine, sessions
 from power.powercap import AMD_MAX_UJ, INTEL_MAX_UJ, Zone, laptop, restless, two_sockets
 
 from jupyter_carbon.ledger.book import Ledger
@@ -161,16 +161,8 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def open_session(machine: Machine) -> Iterator[Callable[..., Session]]:
-    opened: list[Session] = []
-
-    def open_one(**settings: Any) -> Session:
-        opened.append(machine.session(**settings))
-        assert opened[-1].wait_until_warm(30)
-        return opened[-1]
-
-    yield open_one
-    for session in opened:
-        session.close()
+    with sessions(machine) as open_one:
+        yield open_one
 
 
 def rows(machine: Machine) -> dict[str | None, CellRecord]:
@@ -514,6 +506,33 @@ def test_a_gpu_with_or_without_a_counter_is_in_the_row(gpus, tmp_path, no_counte
     assert card.machine_energy_j.likely == pytest.approx(200 * told.duration_s, rel=0.06)  # a step of 100 ms
     assert card.energy_j.likely == pytest.approx(card.machine_energy_j.likely)  # alone on it
     assert card.machine_energy_j.low <= 200 * told.duration_s <= card.machine_energy_j.high
+
+
+def test_a_cell_that_ends_before_the_driver_has_answered_says_what_is_missing(gpus, tmp_path):
+    script = """
+    gate = Path(os.environ["FAKE_NVML_GATE"])
+    for label in ("before", "amid", "after"):
+        while label == "before" and not (gate / "asked").exists():
+            time.sleep(0.01)
+        cell = session.begin("1", label=label, owner=object())
+        if label == "amid":
+            (gate / "open").touch()
+            assert session.wait_until_warm(30)
+        time.sleep(0.3)
+        session.end(cell)
+    session.close()
+    """
+    told = gpus(script, GATE=tmp_path)
+    cards = {label: [s for s in record.shares if s.domain.component == "gpu"] for label, record in told.items()}
+    assert {label: len(shares) for label, shares in cards.items()} == {"before": 0, "amid": 1, "after": 1}
+    flags = {label: [f for f in told[label].flags if f.startswith(("gpu-awaited", "joined"))] for label in told}
+    assert flags == {"before": ["gpu-awaited"], "amid": ["joined:gpu0"], "after": []}
+
+
+def test_a_card_that_cannot_be_metered_is_missing_and_said_to_be(gpus):
+    told = gpus(CELL, NO_COUNTER=1, NO_POWER=1, NO_RATES=1)["cell"]
+    assert [share.domain.component for share in told.shares] == ["cpu", "ram"]
+    assert "not-metered:gpu0" in told.flags
 
 
 def test_of_two_gpus_only_the_one_we_compute_on_is_ours(gpus):

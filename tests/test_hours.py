@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import Machine
+from machine import Machine, sessions
 from scripted import Server, serving
 from scripted import gb as half_hours
 
+from jupyter_carbon.cell import Cell
 from jupyter_carbon.footprint import NOTHING
 from jupyter_carbon.grid.providers import NoAnswer, electricity_maps, gb
 from jupyter_carbon.grid.providers.http import fetch
@@ -26,7 +27,7 @@ from jupyter_carbon.grid.timeline import Timeline
 from jupyter_carbon.hours import STEP_S, Growth, _surer
 from jupyter_carbon.ledger.book import Ledger
 from jupyter_carbon.model import CellRecord, Context, Window
-from jupyter_carbon.session import Cell, Session
+from jupyter_carbon.session import Session
 
 ADDED = 163.1 - 106.1  # what a British kWh's life cycle adds to its direct number
 YEAR_G = 217.41
@@ -47,17 +48,9 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def open_session(machine: Machine, server: Server) -> Iterator[Callable[..., Session]]:
-    opened: list[Session] = []
-
-    def open_one(**settings: Any) -> Session:
-        ask = partial(fetch, deadline_s=0.5, hosts=dict.fromkeys((gb.ROOT, electricity_maps.ROOT), server.origin))
-        opened.append(machine.session(**{"region": "GB", "fetch": ask, **settings}))
-        assert opened[-1].wait_until_warm(10)
-        return opened[-1]
-
-    yield open_one
-    for session in opened:
-        session.close()
+    ask = partial(fetch, deadline_s=0.5, hosts=dict.fromkeys((gb.ROOT, electricity_maps.ROOT), server.origin))
+    with sessions(machine, region="GB", fetch=ask) as open_one:
+        yield open_one
 
 
 def now_and_coming(*grams: tuple[int | None, int | None]) -> dict[str, Any]:
@@ -414,7 +407,7 @@ def test_no_key_and_no_postcode_is_in_the_ledger_the_journal_a_record_or_a_log(s
     until(lambda: any("history" in path for path in server.paths()))
     until(lambda: any(state.trouble for state in session.hours.states))
     assert not session.boundary.faults
-    told = repr([record.to_dict() for record in rows(machine)]) + caplog.text + repr(session.findings())
+    told = repr([record.to_dict() for record in rows(machine)]) + caplog.text + repr(session.upkeep.findings())
     session.close()
     assert any("EC1A" in path for path in server.paths())  # it was asked for
     for path in machine.root.rglob("*"):

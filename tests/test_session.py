@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import Machine
+from machine import Machine, sessions
 
 from jupyter_carbon.grid.static import gpus_gco2e_per_h
 from jupyter_carbon.ledger.book import Ledger
@@ -35,16 +35,8 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def open_session(machine: Machine) -> Iterator[Callable[..., Session]]:
-    opened: list[Session] = []
-
-    def open_one(**settings: Any) -> Session:
-        opened.append(machine.session(**settings))
-        assert opened[-1].wait_until_warm(10)
-        return opened[-1]
-
-    yield open_one
-    for session in opened:
-        session.close()
+    with sessions(machine) as open_one:
+        yield open_one
 
 
 def rows(machine: Machine) -> list[CellRecord]:
@@ -540,7 +532,7 @@ def test_a_ledger_that_cannot_be_written_costs_one_warning_and_no_cell(machine, 
     assert len(caplog.records) == 1
     assert "a-file" in caplog.text
     assert session.books.trouble is not None
-    ledger = next(finding for finding in session.findings() if finding.topic == "ledger")
+    ledger = next(finding for finding in session.upkeep.findings() if finding.topic == "ledger")
     assert ledger.health == "problem"
 
 
@@ -568,7 +560,7 @@ def test_a_damaged_ledger_is_kept_aside_and_said_once(machine, open_session, cap
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "was damaged" in caplog.text
     assert len(rows(machine)) == 3
-    assert any(finding.topic == "warning" and "was damaged" in finding.text for finding in session.findings())
+    assert any(finding.topic == "warning" and "was damaged" in finding.text for finding in session.upkeep.findings())
 
 
 def test_a_ledger_of_a_stranger_is_left_alone_and_said(machine, open_session, caplog):
@@ -626,7 +618,7 @@ def test_a_slice_of_a_processor_is_modelled_not_billed_the_whole_socket(tmp_path
     machine.tree.cpus(2, "AMD EPYC 7742 64-Core Processor", siblings=128)
     machine.package()
     session = machine.session()
-    findings = {finding.topic: finding for finding in session.findings()}
+    findings = {finding.topic: finding for finding in session.upkeep.findings()}
     sources = [source.name for source in session.meter.sources]
     limits = session.context().power_limit_w
     session.close()
@@ -646,7 +638,7 @@ def test_without_threads_cells_are_metered_at_their_edges_and_the_doctor_says_so
     for n in range({2 * SETTLE_FROM}):
         session.end(session.begin("1", owner=object()))
     kept = len(session._ended)
-    findings = [finding.text for finding in session.findings()]
+    findings = [finding.text for finding in session.upkeep.findings()]
     session.close()
     print(json.dumps([kept, session.account().totals.cells, findings]))
     """
@@ -674,9 +666,10 @@ def test_nothing_is_printed_and_nothing_logged_above_debug(machine, open_session
 
 def test_the_process_has_one_session_however_many_threads_ask_at_once(machine):
     code = """
+    from jupyter_carbon.process import ThisProcess
     os.environ["JUPYTER_CARBON_LEDGER"] = str(root / "ledger.sqlite")
     got = []
-    threads = [threading.Thread(target=lambda: got.append(Session.current())) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: got.append(ThisProcess.session())) for _ in range(8)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     print(len(set(map(id, got))))

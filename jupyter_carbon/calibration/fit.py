@@ -85,7 +85,7 @@ def watts_of(text: str) -> float:
 
 def check_point(point: Point, devices: Interval = ONE) -> None:
     """Refuse what no plug of this machine can show; `devices` is truth over `devices_w` where that is modelled."""
-    shows = f"the plug shows {point.wall_w:.4g} W, the devices behind it draw {point.devices_w:.4g} W"
+    shows = f"the plug shows {_text(point.wall_w)} W, the devices behind it draw {_text(point.devices_w)} W"
     if point.wall_w < LEAST_AT_PLUG * devices.low * point.devices_w:
         raise CalibrationRefused(
             f"{shows}.  A plug cannot show less than they draw: is it in kW, or another machine's plug?"
@@ -110,8 +110,8 @@ def fit_wall(points: Sequence[Point], before: WallModel, devices: Interval = ONE
     low, high = (end(points, key=lambda point: point.devices_w) for end in (min, max))
     if high.devices_w - low.devices_w < LEAST_APART * high.devices_w:
         raise CalibrationRefused(
-            f"the points are equal: the devices drew {low.devices_w:.4g} and {high.devices_w:.4g} W.  One reading at "
-            "rest and one under load are needed"
+            f"the points are equal: the devices drew {_text(low.devices_w)} and {_text(high.devices_w)} W.  One "
+            "reading at rest and one under load are needed"
         )
     _check_slope(low, high, devices)
     factor, base_w = _least_squares(points, before.factor * devices, before.base_w)
@@ -126,15 +126,25 @@ def fit_wall(points: Sequence[Point], before: WallModel, devices: Interval = ONE
     return WallFit(factor, base_w, residual_w, residual_w / mean_w, tuple(points))
 
 
+def refused(err: CalibrationRefused, then: str) -> CalibrationRefused:
+    """The same refusal with a sentence after it."""
+    text = str(err)
+    return CalibrationRefused(f"{text if text.endswith(('?', '.')) else f'{text}.'}  {then}")
+
+
+def _text(watts: float) -> str:
+    return f"{watts:.0f}" if watts >= 1000.0 else f"{watts:.4g}"
+
+
 def _check_slope(low: Point, high: Point, devices: Interval) -> None:
     """The plug must follow the devices: at least as much as they change, and at most twice that."""
     rise_w, slack_w = high.devices_w - low.devices_w, READING * (high.wall_w + low.wall_w)
     wall_rise_w = high.wall_w - low.wall_w
     if wall_rise_w + slack_w < devices.low * rise_w or wall_rise_w - slack_w > STEEPEST * devices.high * rise_w:
         raise CalibrationRefused(
-            f"the devices went from {low.devices_w:.4g} to {high.devices_w:.4g} W, the plug from {low.wall_w:.4g} to "
-            f"{high.wall_w:.4g} W.  It does not follow this machine: another machine's plug, a reading of another "
-            "moment, or another unit"
+            f"the devices went from {_text(low.devices_w)} to {_text(high.devices_w)} W, the plug from "
+            f"{_text(low.wall_w)} to {_text(high.wall_w)} W.  It does not follow this machine: another machine's plug, "
+            "a reading of another moment, or another unit"
         )
 
 

@@ -21,6 +21,10 @@ Fetch = Callable[[Request], Response]
 TOKEN = "JUPYTER_CARBON_HOME_ASSISTANT_KEY"  # noqa: S105  (a name, not a secret)
 
 
+PLUG_DEADLINE_S = 3.0
+"""For one answer: a plug in the same house takes a tenth of a second, and who waits for it is a person."""
+
+
 @value
 class Plug:
     """One plug: its kind, and what to ask, the newer way of its maker first."""
@@ -35,7 +39,7 @@ class Plug:
             try:
                 watts = _PARSERS[self.kind](json.loads(fetch(request).body))
             except NoAnswer as err:
-                whys.append("it asks for a password, or for another token" if err.denied else str(err))
+                whys.append(_why_not(self.kind, err))
             except (ValueError, LookupError, TypeError, AttributeError):
                 whys.append("an answer without a power in it")
             else:
@@ -69,6 +73,14 @@ def named(words: list[str], environ: Mapping[str, str]) -> Plug:
         )
     headers = {"Authorization": f"Bearer {token}"}
     return Plug(kind, (Request(f"{origin}/api/states/{quote(rest[1], safe='._')}", headers),))
+
+
+def _why_not(kind: str, err: NoAnswer) -> str:
+    if err.denied:
+        return "it asks for a password, or for another token"
+    if kind == "home-assistant" and "status 404" in str(err):
+        return "it knows no sensor of that name"
+    return str(err)
 
 
 def _origin(address: str) -> str:

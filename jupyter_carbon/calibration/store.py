@@ -15,6 +15,7 @@ from typing import Any
 from jupyter_carbon.calibration.fit import Point, WallFit
 from jupyter_carbon.model import CarbonError, Domain
 from jupyter_carbon.power.cpu_curve import CpuCurve
+from jupyter_carbon.power.gpu_curve import GpuCurve
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.value import value
 
@@ -25,9 +26,9 @@ FORMAT = 1
 
 @value
 class Calibration:
-    """What is known of one machine; `wall_at`, `cpu.at` and `idle_at` are the days (ISO 8601) on which it was measured.
-    `source` says how the devices were counted then: a fit to measured joules does not serve modelled ones.  `idle_w` is
-    what each measured device draws at rest, by its name."""
+    """What is known of one machine; `wall_at`, `idle_at` and the curves' `at` are the days (ISO 8601) on which it was
+    measured.  `source` says how the devices were counted then: a fit to measured joules does not serve modelled ones.
+    `gpus` are its cards, by UUID, and `idle_w` is what each measured device draws at rest, by its name."""
 
     wall: WallFit | None = None
     wall_at: str = ""
@@ -35,6 +36,7 @@ class Calibration:
     cpu: CpuCurve | None = None
     idle_w: Mapping[str, float] = field(default_factory=dict)
     idle_at: str = ""
+    gpus: Mapping[str, GpuCurve] = field(default_factory=dict)
 
 
 NOTHING = Calibration()
@@ -121,8 +123,21 @@ def _from_dict(data: Mapping[str, Any]) -> Calibration:
         wall_at=str(data["wall_at"]),
         source=str(data["source"]),
         cpu=cpu and CpuCurve(float(cpu["idle_w"]), float(cpu["full_w"]), str(cpu["at"])),
+        gpus={str(key): _gpu_curve(card) for key, card in data["gpus"].items()},
         idle_w={str(device): float(watts) for device, watts in data["idle_w"].items()},
         idle_at=str(data["idle_at"]),
+    )
+
+
+def _gpu_curve(card: Mapping[str, Any]) -> GpuCurve:
+    return GpuCurve(
+        device=str(card["device"]),
+        model=str(card["model"]),
+        idle_w=float(card["idle_w"]),
+        full_w=float(card["full_w"]),
+        exponent=float(card["exponent"]),
+        residual=float(card["residual"]),
+        at=str(card["at"]),
     )
 
 

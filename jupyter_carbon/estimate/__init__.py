@@ -12,12 +12,13 @@ from typing import Any
 
 
 class _Called(ModuleType):
-    """A package that is a function too; the work is :func:`jupyter_carbon.estimate.estimator.estimate`."""
+    """A package that is a function too; the work is :func:`jupyter_carbon.estimate.estimator.estimate`, by what was
+    measured of this machine's own parts."""
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        from jupyter_carbon.estimate.estimator import estimate  # noqa: PLC0415  (it needs numpy)
+        from jupyter_carbon.estimate.own import estimate_here  # noqa: PLC0415  (it needs numpy)
 
-        return estimate(*args, **named)
+        return estimate_here(*args, **named)
 
     @property
     def __signature__(self) -> Any:

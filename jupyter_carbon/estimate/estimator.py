@@ -156,7 +156,13 @@ def _gpu(scenario: Scenario, box: Machine, gpu: HardwareSpec) -> Iterator[Assump
         prior = box.priors.get("gpu draw") or box.priors["gpu idle"]
         yield Assumption("GPU draw", box.gpu_w, "W each", prior.source, False)
     else:
-        yield Assumption("GPU idle", box.gpu_idle, "of rated power", box.priors["gpu idle"].source, False)
+        yield Assumption(
+            "GPU idle",
+            box.gpu_idle,
+            "of rated power",
+            gpu.source if gpu.idle_w else box.priors["gpu idle"].source,
+            False,
+        )
 
 
 def _cpu(scenario: Scenario, box: Machine) -> Iterator[Assumption]:
@@ -167,7 +173,8 @@ def _cpu(scenario: Scenario, box: Machine) -> Iterator[Assumption]:
         if scenario.utilisation is None or not box.cpu_named:
             yield Assumption("CPU draw", box.cpu_w, "W each", box.priors["cpu load"].source, False)
         else:
-            yield Assumption("CPU idle", box.cpu_idle, "of rated power", box.priors["cpu idle"].source, False)
+            idle = box.cpu.source if box.cpu.idle_w else box.priors["cpu idle"].source
+            yield Assumption("CPU idle", box.cpu_idle, "of rated power", idle, False)
             full = box.priors["cpu at full utilisation"].source
             yield Assumption("CPU at full utilisation", box.cpu_full, "of rated power", full, False)
             yield Assumption("CPU load curve", box.cpu_curve, "exponent", box.priors["cpu curve"].source, False)

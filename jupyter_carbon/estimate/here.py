@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_carbon.footprint import Totals
-from jupyter_carbon.model import Context, Interval
+from jupyter_carbon.model import ONE, Context, Interval
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.ram import W_PER_GB
 from jupyter_carbon.units import J_PER_KWH, duration_text, j_from_kwh
@@ -38,9 +38,12 @@ def here(context: Context, totals: Totals, host: Host) -> Here:
         ran = totals.footprint.facility_energy_kwh.scaled(j_from_kwh(1.0) / totals.busy_s)
         cells = f"{totals.cells} metered cell{'s' * (totals.cells != 1)}"
         return Here(ran * NEXT, f"the mean power of {cells} of this session, {duration_text(totals.busy_s)}")
-    # A counter's own limit is what nobody would believe; the rating is what a part draws at most for long.
-    most_w = host.tdp_w * context.idle_share + sum(context.power_limit_w.get(gpu, 0.0) for gpu in context.gpus_allotted)
+    # A counter's own limit is what nobody would believe; the rating is what a part draws at most for long, and best of
+    # all is what it drew at full load.
+    cpu_w = host.tdp_w if host.curve is None else host.curve.full_w
+    gpu_w = {**context.power_limit_w, **{curve.device: curve.full_w for curve in host.gpu_curves.values()}}
+    most_w = cpu_w * context.idle_share + sum(gpu_w.get(gpu, 0.0) for gpu in context.gpus_allotted)
     memory_w = W_PER_GB.scaled(host.allotted_ram_gb * context.ram_share)
-    devices_w = LOAD.scaled(most_w) * host.tdp_spread + memory_w
+    devices_w = LOAD.scaled(most_w) * (host.tdp_spread if host.curve is None else ONE) + memory_w
     wall_w = context.wall.energy_j(devices_w, context.idle_share)  # joules of one second
     return Here(wall_w * context.pue, "no cell has run for long yet: from 15 to 100 % of its devices’ rated power")

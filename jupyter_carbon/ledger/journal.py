@@ -8,10 +8,12 @@ JSON lines, each a list that begins with its kind:
     what turns the counts of the runs that name it into a footprint.
 ``["begin", id, context, cell, notebook, label, execution_count, started_at, sha1]``
     alone, it is a cell that was killed in its first second.
-``["checkpoint" | "end", id, status, [duration_s, tree_cpu_s, machine_busy_s, joules by domain ...],
-[idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s, wander_j], gpu_busy_s, elapsed_s, flags, {intensity},
-[[second, share] ...]]``
-    the counts so far, or of the whole run; the last two only where more than the year is known of its hour.
+``["checkpoint" | "tail" | "end", id, status, [duration_s, tree_cpu_s, machine_busy_s, joules by domain ...],
+[idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s, wander_j], gpu_busy_s, elapsed_s, flags, after,
+{intensity}, [[second, share] ...]]``
+    the counts so far; of a run that has ended, but whose devices may go on, so that it will be told once more; of the
+    whole run.  The last two only where more than the year is known of its hour.  `after` is null, or what devices did
+    after the run's end: ``[duration_s, [joules by device, idle_w, gpu_busy_s, gpu_presence, filled_s]]``.
 ``["moved"]``, ``["closed"]``
     the last line of a file that grew too long, whose open runs go on in the next; and of a session that ended in order.
 
@@ -158,13 +160,30 @@ class Journal:
         intensity: CarbonIntensity | None = None,
         course: Course = (),
     ) -> None:
-        """A run ended; KeyError for one that never began.  `intensity` is that of its own time, if it is known."""
+        """A run ended; KeyError for one that never began, or was told for good.  `intensity` is that of its own time,
+        if it is known."""
         if os.getpid() != self._pid:
             return
         with self._lock:
             run = self._open.pop(run_id)
             line = self._line("end", run_id, status, window, run.known, self._grid(intensity, course))
             self._append(line, run)
+
+    def tail(
+        self,
+        run_id: str,
+        window: Window,
+        status: Status,
+        intensity: CarbonIntensity | None = None,
+        course: Course = (),
+    ) -> None:
+        """The same, but its devices may go on: `end` follows, or this once more."""
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            run = self._open[run_id]
+            run.checkpoint = self._line("tail", run_id, status, window, run.known, self._grid(intensity, course))
+            self._append(run.checkpoint)
 
     # --- on the ticker's thread -------------------------------------------------------------------------------
 
@@ -271,7 +290,8 @@ class Journal:
             f'["{kind}",{_quoted(run_id)},{_text(status)},{_numbers(numbers)},{self._learned_json},'
             f"{_json(window.gpu_busy_s) if window.gpu_busy_s else '{}'},"
             f"{'null' if window.elapsed_s is None else _numbers([window.elapsed_s])[1:-1]},"
-            f"{_json(window.flags) if window.flags else '[]'}{grid}]\n"
+            f"{_json(window.flags) if window.flags else '[]'},"
+            f"{'null' if window.after is None else _after(window.after)}{grid}]\n"
         ).encode("ascii")
 
     def _append(self, line: bytes, ended: _Open | None = None) -> None:
@@ -376,6 +396,12 @@ class Journal:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
+
+
+def _after(after: Window) -> str:
+    above_j = {domain.device: joules for domain, joules in after.energy_j.items()}
+    by_device = (above_j, after.idle_w, after.gpu_busy_s, after.gpu_presence, after.filled_s)
+    return _json([after.duration_s, [_finite(each) for each in by_device]])
 
 
 def _identity(descriptor: int) -> tuple[int, int]:

@@ -41,6 +41,8 @@ class Counted:
     context: Context
     intensity: CarbonIntensity | None = None
     course: tuple[tuple[float, float], ...] = ()
+    has_ended: bool = False
+    """Also one that will be told once more, because its devices may go on."""
 
     def record(self) -> CellRecord:
         """The row.  Of a run that was killed, the time after its last checkpoint is assumed."""
@@ -77,11 +79,15 @@ class Replay:
 
     def running(self) -> list[Counted]:
         """The runs that began and did not end, with their last checkpoint."""
-        return list(self._open.values())
+        return [run for run in self._open.values() if not run.has_ended]
 
     def crashed(self) -> list[Counted]:
         """The same, when nobody goes on with them."""
-        return [] if self.last == "moved" else [replace(run, status="crashed") for run in self._open.values()]
+        return [] if self.last == "moved" else [replace(run, status="crashed") for run in self.running()]
+
+    def unsettled(self) -> list[Counted]:
+        """The runs that have ended and may be told once more, here or in the file that this one was left for."""
+        return [] if self.last == "moved" else [run for run in self._open.values() if run.has_ended]
 
     def _take(self, line: bytes) -> Counted | None:
         if self.foreign:
@@ -114,6 +120,8 @@ class Replay:
             self._open[run_id] = Counted(run, None, "ok", self._contexts[number])
         elif kind == "checkpoint":
             self._open[fields[0]] = self._with_window(fields)
+        elif kind == "tail":
+            self._open[fields[0]] = replace(self._with_window(fields), has_ended=True)
         elif kind == "end":
             ended = self._with_window(fields)
             del self._open[fields[0]]
@@ -130,7 +138,7 @@ class Replay:
         return None
 
     def _with_window(self, fields: list[Any]) -> Counted:
-        run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags, *grid = fields
+        run_id, status, numbers, learned, gpu_busy_s, elapsed_s, flags, after, *grid = fields
         begun = self._open[run_id]
         duration_s, tree_cpu_s, machine_busy_s, *energy_j = numbers
         idle_w, recent_w, j_per_cpu_s, gpu_presence, edge_s, filled_s, wander_j = learned
@@ -150,6 +158,7 @@ class Replay:
             edge_s=edge_s,
             filled_s=filled_s,
             wander_j=wander_j,
+            after=after and _after(domains, *after),
         )
         counted = replace(begun, window=window, status=status or "ok")
         if grid:
@@ -157,6 +166,20 @@ class Replay:
             course = tuple((at_s, share) for at_s, share in course)
             counted = replace(counted, intensity=intensity_from_dict(intensity), course=course)
         return counted
+
+
+def _after(domains: Iterable[Domain], duration_s: float, by_device: list[dict[str, Any]]) -> Window:
+    above_j, idle_w, gpu_busy_s, gpu_presence, filled_s = by_device
+    return Window(
+        duration_s,
+        {domain: above_j[domain.device] for domain in domains if domain.device in above_j},
+        0.0,
+        0.0,
+        idle_w=idle_w,
+        gpu_busy_s={device: (own_s, all_s) for device, (own_s, all_s) in gpu_busy_s.items()},
+        gpu_presence=gpu_presence,
+        filled_s=filled_s,
+    )
 
 
 @value
@@ -175,6 +198,7 @@ def tell(path: Path, *, far: bool) -> Story:
     over = is_over(path, far=far)  # first: when it is, nothing comes after what is read now
     reader = Replay(path)
     ended = reader.read()
+    ended += reader.unsettled()
     if over:
         return Story(ended, reader.crashed(), [], over=True, unreadable=reader.unreadable)
     return Story(ended, [], reader.running(), over=False, unreadable=reader.unreadable)

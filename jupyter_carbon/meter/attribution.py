@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import cast
 
 from jupyter_carbon.model import ONE, Context, Domain, Interval, Share, Window
 from jupyter_carbon.value import replace
@@ -41,7 +42,8 @@ def attribute(window: Window, context: Context) -> tuple[tuple[Share, ...], tupl
     for domain in context.domains:
         if domain not in window.energy_j:
             continue
-        shares.append(_share(domain, window, context, flags))
+        share = _share(domain, window, context, flags)
+        shares.append(share if _after_j(domain, window) is None else _with_after(domain, share, window, context, flags))
     return tuple(shares), tuple(flags)
 
 
@@ -98,6 +100,38 @@ def _share(domain: Domain, window: Window, context: Context, flags: list[str]) -
     return Share(domain, mine, idle, machine, resolution_j)
 
 
+def _after_j(domain: Domain, window: Window) -> float | None:
+    """Joules above idle in what the device did for the cell after its end; None where it did nothing."""
+    return None if window.after is None else window.after.energy_j.get(domain)
+
+
+def _with_after(domain: Domain, share: Share, window: Window, context: Context, flags: list[str]) -> Share:
+    """The share of a cell, and what its device went on doing for it: work alone, idle belongs to the session.
+
+    `domain` is the one that was counted: the share's own says how well that is known.
+    """
+    after = cast("Window", window.after)
+    device, above_j = domain.device, after.energy_j[domain]
+    learned = device in after.idle_w
+    idle_w = after.idle_w[device] if learned else context.idle_w.get(device, 0.0)
+    idle = (IDLE_LEARNED if learned else IDLE_FROM_TABLE).scaled(idle_w * after.duration_s)
+    doubts = [(idle.high - idle.likely, idle.likely - idle.low), _filled(domain, after, context)]
+    machine = _spread(above_j, doubts, domain.spread)
+    work = _gpu_work(device, after, context, flags)
+    likely = above_j * work.likely
+    doubts = [
+        (likely - above_j * work.low, above_j * work.high - likely),
+        ((above_j - machine.low) * work.likely, (machine.high - above_j) * work.likely),
+    ]
+    energy_j = share.energy_j.plus_together(_spread(likely, doubts, ONE))  # one sensor says both
+    machine_j = share.machine_energy_j.plus_together(machine)
+    return replace(
+        share,
+        energy_j=replace(energy_j, high=min(energy_j.high, machine_j.high)),
+        machine_energy_j=machine_j,
+    )
+
+
 def _counted(domain: Domain, window: Window) -> tuple[float, float, float]:
     """Joules counted, the counter's step in this window, and how far both edges can be off together."""
     counted_j = window.energy_j[domain]
@@ -105,6 +139,8 @@ def _counted(domain: Domain, window: Window) -> tuple[float, float, float]:
         return counted_j, domain.resolution_j, 0.0
     power_w = counted_j / window.duration_s if window.duration_s > domain.step_s else 0.0
     power_w = max(power_w, window.recent_w.get(domain.device, 0.0))
+    if window.after is not None:
+        power_w = max(power_w, window.after.energy_j.get(domain, 0.0) / window.after.duration_s)
     resolution_j = max(domain.resolution_j, window.edge_s.get(domain.device, domain.step_s) * power_w)
     # Each edge is late by a uniform part of one step: their difference is triangular over +- one step, and 90 % of a
     # triangle lie within 0.684 of its half-width.
@@ -132,8 +168,11 @@ def _unresolved(domain: Domain, window: Window) -> str | None:
     if domain.step_s <= 0.0:
         return None
     device = domain.device
-    still = window.energy_j[domain] <= 0.0
+    after_j = _after_j(domain, window) or 0.0
+    still = window.energy_j[domain] + after_j <= 0.0
     seconds = window.duration_s if window.elapsed_s is None else window.elapsed_s  # cells that shared them saw them all
+    if window.after is not None and after_j > 0.0:
+        seconds += window.after.duration_s
     if seconds < max(domain.step_s, 2.0 * window.edge_s.get(device, 0.0)) or (still and seconds < 4.0 * domain.step_s):
         return f"below-resolution:{device}"
     frozen = f"frozen:{device}"
@@ -172,7 +211,8 @@ def _allotted(domain: Domain, window: Window, context: Context) -> float:
     allotted = domain.device in context.gpus_allotted
     if presence == "empty":  # where some cards are allotted to us, the others are not, empty or not
         return context.kernel_share if allotted or not context.gpus_allotted else 0.0
-    if presence in ("shared", "unknown") and allotted:
+    seen_there = presence == "unknown" and window.gpu_busy_s.get(domain.device, (0.0, 0.0))[0] > 0.0
+    if seen_there or (presence in ("shared", "unknown") and allotted):
         return context.kernel_share
     # Only others compute there: it is ours just where nobody else of us could be meant by the allotment.
     return 1.0 if allotted and context.kernel_share == 1.0 else 0.0

@@ -10,6 +10,7 @@ from jupyter_carbon.estimate.advice import Job, advise
 from jupyter_carbon.estimate.coming import slots_of
 from jupyter_carbon.estimate.estimator import estimate
 from jupyter_carbon.estimate.here import here
+from jupyter_carbon.estimate.own import measured_gpu
 from jupyter_carbon.grid import region as regions
 from jupyter_carbon.grid import static
 from jupyter_carbon.grid.timeline import Timeline
@@ -85,7 +86,8 @@ def _answer(question: AskEstimate, session: Session) -> EstimateAnswer:
 def _run(question: AskEstimate, session: Session, hours: float, place: str) -> _Run:
     context = session.context()
     if question["gpu"] is not None:
-        one = estimate(question["gpu"], question["n_gpu"], hours=hours, region=place, pue=session.settings.pue)
+        gpu = measured_gpu(question["gpu"], session.host.gpu_curves) or question["gpu"]
+        one = estimate(gpu, question["n_gpu"], hours=hours, region=place, pue=session.settings.pue)
         device = next((each.text for each in one.assumptions if each.name == "GPU"), question["gpu"])
         return _Run(
             what=device,

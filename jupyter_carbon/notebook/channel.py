@@ -15,9 +15,10 @@ from jupyter_carbon.notebook.live import Live, Now
 from jupyter_carbon.notebook.protocol import MAX_EQUIVALENTS, VERSION, BadQuestion, digits, parse_question
 
 if TYPE_CHECKING:
+    from jupyter_carbon.cell import Cell
     from jupyter_carbon.model import CellRecord, Component, Footprint, Reading
     from jupyter_carbon.notebook.wire import Answer, EquivalentItem, FindingItem, News, Question, Snapshot
-    from jupyter_carbon.session import Cell, Session
+    from jupyter_carbon.session import Session
 
 PERIOD_S = 1.0
 LOOKED_AT_S = 0.5
@@ -166,7 +167,8 @@ class Channel:
 
         self._session.account()  # what has ended since the last tick is told, and so is in the snapshot
         findings: list[FindingItem] = [
-            {"topic": f.topic, "health": f.health, "text": f.text, "remedy": f.remedy} for f in self._session.findings()
+            {"topic": f.topic, "health": f.health, "text": f.text, "remedy": f.remedy}
+            for f in self._session.upkeep.findings()
         ]
         with self._lock:
             return {

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from IPython import version_info
 
+from jupyter_carbon.cell import Cell
 from jupyter_carbon.model import Status
 from jupyter_carbon.notebook.transform import PLAIN, Options, options_of
-from jupyter_carbon.session import Cell, Session
+from jupyter_carbon.session import Session
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
@@ -147,7 +148,7 @@ class Hooks:
 
             options = frame.options or PLAIN
             notes = (options.problem, self.session.surroundings.refusal(options.region), self.session.books.trouble)
-            show(self.session.record_of(frame.cell), options, [note for note in notes if note])
+            show(self.session.record_now(frame.cell), options, [note for note in notes if note])
 
 
 def is_of_page(shell: InteractiveShell) -> bool:

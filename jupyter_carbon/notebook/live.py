@@ -6,11 +6,11 @@ No clock, no thread, no kernel in here; times come in, snapshots go out.  Its ow
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
-from jupyter_carbon.footprint import exchanged, together
+from jupyter_carbon.footprint import exchanged, retold, together
 from jupyter_carbon.grid.series import seconds
 from jupyter_carbon.model import (
     ZERO,
@@ -116,11 +116,9 @@ class _Sum:
         )
 
     def settled(self, before: CellRecord, after: CellRecord) -> _Sum:
-        """One of the runs has other grams now."""
-        total = self.footprint or before.footprint
-        grams = exchanged(total.operational_gco2e, before, after)
-        inexact = self.inexact - _is_inexact(before) + _is_inexact(after)
-        return replace(self, footprint=replace(total, operational_gco2e=grams), inexact=inexact)
+        """One of the runs is told anew."""
+        total = retold(self.footprint or before.footprint, before.footprint, after.footprint)
+        return replace(self, footprint=total, inexact=self.inexact - _is_inexact(before) + _is_inexact(after))
 
 
 class _Curve:
@@ -218,30 +216,34 @@ class Live:
         self._rows[key] = _with_run(self._rows.get(key), key, record, self._runs, repeat=repeat, client=client)
         self._last_key = key
         self._untold[key] = None
-        # A cell's sum only grows, so the largest three are among the old three and this one: no walk over all rows.
-        largest = sorted({*self._top_keys, key}, key=lambda k: self._rows[k].facility_energy_kwh.likely, reverse=True)
-        self._top_keys = largest[:TOP_CELLS]
-        self._retop()
-        for flag in record.flags:
-            self._flags.pop(flag, None)  # the newest doubt stands last
-            self._flags[flag] = None
+        self._rank(key)
+        self._doubt(record.flags)
 
     def settled(self, before: CellRecord, after: CellRecord) -> None:
-        """A cell that has ended is told anew, by a surer intensity."""
+        """A cell that has ended is told anew: by a surer intensity, or because its device had gone on."""
         key, repeat = _key(after), after.run.id in self._repeats
         if key not in self._rows:  # it ended before anybody watched, and is in no sum here
             return
         self._sum = self._sum.settled(before, after)
         if repeat:
             self._repeat_gco2e += after.footprint.operational_gco2e.likely - before.footprint.operational_gco2e.likely
-        self._rows[key] = _with_grams(self._rows[key], before, after, repeat=repeat)
-        self._retop()
+        self._rows[key] = _retold(self._rows[key], before, after, repeat=repeat)
+        self._rank(key)
+        self._doubt(flag for flag in after.flags if flag not in before.flags)
         self._settled_runs += 1
         self._settled_keys.add(key)
         self._untold[key] = None
 
-    def _retop(self) -> None:
+    def _rank(self, key: str) -> None:
+        """A cell's sum only grows, so the largest three are among the old three and this one: no walk over all rows."""
+        largest = sorted({*self._top_keys, key}, key=lambda k: self._rows[k].facility_energy_kwh.likely, reverse=True)
+        self._top_keys = largest[:TOP_CELLS]
         self._top = [_top_cell(self._rows[key].cell) for key in self._top_keys]
+
+    def _doubt(self, flags: Iterable[str]) -> None:
+        for flag in flags:
+            self._flags.pop(flag, None)  # the newest doubt stands last
+            self._flags[flag] = None
 
     def idled(self, cost: Footprint) -> None:
         """What a stretch took in which no cell ran, ours."""
@@ -435,16 +437,23 @@ def _with_run(row: _Row | None, key: str, record: CellRecord, number: int, *, re
     return _Row(cell, kwh, gco2e, run.id)
 
 
-def _with_grams(row: _Row, before: CellRecord, after: CellRecord, *, repeat: bool) -> _Row:
-    """The same row, one of whose runs has other grams now."""
-    gco2e = exchanged(row.operational_gco2e, before, after)
-    now_g, was_g = after.footprint.operational_gco2e.likely, before.footprint.operational_gco2e.likely
-    cell: Cell = {**row.cell, "operational_gco2e": range_of(gco2e)}
+def _retold(row: _Row, before: CellRecord, after: CellRecord, *, repeat: bool) -> _Row:
+    """The same row, one of whose runs is told anew."""
+    was, now = before.footprint, after.footprint
+    kwh = exchanged(row.facility_energy_kwh, was.facility_energy_kwh, now.facility_energy_kwh)
+    gco2e = exchanged(row.operational_gco2e, was.operational_gco2e, now.operational_gco2e)
+    cell: Cell = {**row.cell, "facility_energy_kwh": range_of(kwh), "operational_gco2e": range_of(gco2e)}
     if repeat:
-        cell["repeat_gco2e"] = digits(cell["repeat_gco2e"] + now_g - was_g)
+        more_g = now.operational_gco2e.likely - was.operational_gco2e.likely
+        cell["repeat_gco2e"] = digits(cell["repeat_gco2e"] + more_g)
     if row.last_run == after.run.id:
-        cell["last"] = {**cell["last"], "operational_gco2e": digits(now_g)}
-    return replace(row, cell=cell, operational_gco2e=gco2e)
+        cell["last"] = {
+            **cell["last"],
+            "facility_energy_kwh": digits(now.facility_energy_kwh.likely),
+            "operational_gco2e": digits(now.operational_gco2e.likely),
+            "quality": quality_of(after.shares),
+        }
+    return replace(row, cell=cell, facility_energy_kwh=kwh, operational_gco2e=gco2e)
 
 
 def _is_inexact(record: CellRecord) -> bool:

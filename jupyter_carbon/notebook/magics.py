@@ -138,20 +138,20 @@ class CarbonMagics:
 
     def _estimate(self, text: str) -> object:
         from jupyter_carbon.estimate.arguments import Budget, Words, add_estimate, asked_of  # noqa: PLC0415
-        from jupyter_carbon.estimate.estimator import estimate  # noqa: PLC0415
+        from jupyter_carbon.estimate.own import estimate_here  # noqa: PLC0415
 
         words = Words("%carbon estimate")
         add_estimate(words)
         asked = words.parse(text)
         budget = None if asked.budget is None else Budget.of(asked.budget)
-        one = estimate(**asked_of(asked))
+        one = estimate_here(**asked_of(asked))
         return one if budget is None else Held(one, budget.verdict(one))
 
     def _plan(self, text: str) -> object:
         from pathlib import Path  # noqa: PLC0415
 
         from jupyter_carbon.estimate.arguments import Words, scenarios_in  # noqa: PLC0415
-        from jupyter_carbon.estimate.planner import plan  # noqa: PLC0415
+        from jupyter_carbon.estimate.own import plan  # noqa: PLC0415
 
         words = Words("%carbon plan")
         words.add_argument("what", metavar="NAME_OR_FILE")
@@ -190,13 +190,13 @@ class CarbonMagics:
         if text.strip() not in ("", "--test"):
             raise ValueError(f"{text}: --test, or nothing")
         session = self.hooks.session
-        findings = session.findings()
+        findings = session.upkeep.findings()
         if text.strip():
-            findings += session.self_test()
+            findings += session.upkeep.self_test()
         return Said(findings_text(findings))
 
     def _calibrate(self, text: str) -> Said:
         from jupyter_carbon.calibration.words import calibrate  # noqa: PLC0415
 
         session = self.hooks.session
-        return Said(calibrate(text, session.calibrator, os.environ))
+        return Said(calibrate(text, session.upkeep.calibrator, os.environ, say=print))

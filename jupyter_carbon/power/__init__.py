@@ -66,6 +66,13 @@ class WatchedSource(PowerSource, Protocol):
         """By device, how well the moment is known at which its counter moved last; at the worst its step."""
 
 
+class SteppedSource(PowerSource, Protocol):
+    """A source whose counters move seldom: what they held at a moment is known better when they have moved on."""
+
+    def at(self, t_s: float) -> Mapping[Domain, float]:
+        """Joules at a moment that has passed, of the domains whose counter has told of it since."""
+
+
 class GaugedSource(PowerSource, Protocol):
     """A source with power gauges, which are looked at and not counted."""
 
@@ -88,6 +95,15 @@ class Refusal:
     source: str
     reason: str
     remedy: str | None = None
+
+
+def is_present(name: str, host: Host) -> bool:
+    """Whether there is something to open for a source: a driver, which may then take its time to answer."""
+    try:
+        PROBES[name.partition(":")[0]](host)
+    except SourceUnavailable:
+        return False
+    return True
 
 
 def detect(host: Host, names: Sequence[str] = SOURCES) -> tuple[tuple[PowerSource, ...], tuple[Refusal, ...]]:

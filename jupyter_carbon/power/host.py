@@ -20,6 +20,7 @@ from jupyter_carbon.value import replace, value
 
 if TYPE_CHECKING:
     from jupyter_carbon.power.cpu_curve import CpuCurve
+    from jupyter_carbon.power.gpu_curve import GpuCurve
 
 Chassis = Literal["laptop", "desktop", "server", "vm", "unknown"]
 
@@ -63,7 +64,7 @@ class Host:
     `tdp_spread` times it.  `allotted_*` is what cgroups, CPU affinity and Slurm leave to this kernel; all processes of
     the cgroup `memory_group` share that memory (`None`: it is the machine's).  `is_slice` says
     that the CPUs seen here are a part of the processor's (a guest, lxcfs), and so is their busy time.  `curve` is what
-    was measured here, if anything was.
+    was measured here, if anything was, and `gpu_curves` of its cards, by UUID.
     """
 
     root: Path
@@ -85,6 +86,7 @@ class Host:
     is_slice: bool = False
     memory_group: str | None = None
     curve: CpuCurve | None = None
+    gpu_curves: Mapping[str, GpuCurve] = field(default_factory=dict)
 
     @property
     def cpu_share(self) -> float:

@@ -41,6 +41,11 @@ def nvidia_library() -> None:
 
 def _rapl(host: Host) -> None:
     folder = powercap(host)
+    if not folder.is_dir() and host.environ.get(POWERCAP_SETTING):
+        raise SourceUnavailable(
+            f"{POWERCAP_SETTING} names {folder}, which is no directory",
+            "Name the directory that holds intel-rapl:0, or unset it.",
+        )
     if not folder.is_dir():
         raise SourceUnavailable(f"no {folder}: this machine, or its hypervisor, shows no RAPL energy counter")
 

@@ -41,6 +41,11 @@ udevadm trigger --subsystem-match=powercap --action=add
 STEP_S = 1e-3
 """The counters move about once a millisecond (Intel SDM vol. 3B, "RAPL Interfaces")."""
 
+SLOW_S = 3.0 * STEP_S
+"""Whatever moves more often than this is taken to keep its time: what is seen of it is as late as the look."""
+QUICK_LOOK_S, PACE_STEPS, PACE_LOOKS, PACE_FOR_S = 1e-3, 5, 20, 2.0
+"""A counter's pace is known after so many slow steps or quick moves; it is not looked for any longer than this."""
+
 DEFAULT_UNIT_J = 2.0**-14
 """One count of the register where its range is not told: 61 µJ, the SDM's default energy status unit."""
 
@@ -136,6 +141,35 @@ class _Register:
         self._descriptor = -1
 
 
+class _Pace:
+    """How often a counter moves, found out by quick looks: behind some hypervisors RAPL is told ten times a second.
+
+    `step_s` stays None for one that moves as often as the documents say, or never.
+    """
+
+    def __init__(self, joules: float, now_s: float) -> None:
+        self.step_s: float | None = None
+        self._seen_j, self._until_s = joules, now_s + PACE_FOR_S
+        self._moved_s: float | None = None
+        self._stood, self._quick_moves = False, 0
+        self._steps_s: list[float] = []
+
+    def look(self, joules: float, now_s: float) -> bool:
+        """Take one more look; whether another is wanted."""
+        if joules == self._seen_j:
+            self._stood = True
+        else:
+            step_s = now_s - self._moved_s if self._moved_s is not None and self._stood else 0.0
+            if step_s > SLOW_S:
+                self._steps_s.append(step_s)
+            else:
+                self._quick_moves += 1
+            self._seen_j, self._moved_s, self._stood = joules, now_s, False
+        if len(self._steps_s) >= PACE_STEPS:
+            self.step_s = sorted(self._steps_s)[PACE_STEPS // 2]
+        return self.step_s is None and self._quick_moves < PACE_LOOKS and now_s < self._until_s
+
+
 class _Dies:
     """The zones of one socket as one meter: added, unless they are copies of one register.
 
@@ -215,7 +249,12 @@ class Rapl:
     components: ClassVar[tuple[Component, ...]] = ("cpu", "dram")
 
     def __init__(
-        self, plans: Sequence[_Plan], meters: Mapping[Domain, _Meter], registers: ExitStack, faults: FaultLog
+        self,
+        plans: Sequence[_Plan],
+        meters: Mapping[Domain, _Meter],
+        registers: ExitStack,
+        faults: FaultLog,
+        clock: Seconds,
     ) -> None:
         self.domains = tuple(meters)
         self.faults = faults
@@ -223,6 +262,9 @@ class Rapl:
         self.power_limit_w: Mapping[str, float] = {plan.device: plan.limit_w for plan in plans}
         self._reads = tuple((domain, meter.energy_j) for domain, meter in meters.items())
         self._registers = registers
+        self._clock = clock
+        self._paces: dict[str, _Pace] | None = None
+        self._paced = False
 
     @classmethod
     def open(cls, host: Host, *, clock: Seconds = time.monotonic, suspended_s: Seconds = suspended_s) -> Rapl:
@@ -246,20 +288,26 @@ class Rapl:
             except SourceUnavailable as err:
                 log.debug("memory is modelled: %s", err)
                 memory = []
-            return cls([*packages, *memory], meters, registers.pop_all(), faults)
+            return cls([*packages, *memory], meters, registers.pop_all(), faults, clock)
 
     def energy_j(self) -> Mapping[Domain, float]:
         """Joules counted so far, by domain."""
         return {domain: read_j() for domain, read_j in self._reads}
 
     def watch(self) -> float:
-        """Look whether the counters still move; the seconds until the next look."""
-        self.energy_j()
-        return LOOK_S
+        """Look whether the counters still move, and at first how often; the seconds until the next look."""
+        told_j, now_s = self.energy_j(), self._clock()
+        if self._paced:
+            return LOOK_S
+        if self._paces is None:
+            self._paces = {domain.device: _Pace(joules, now_s) for domain, joules in told_j.items()}
+        wanted = [self._paces[domain.device].look(joules, now_s) for domain, joules in told_j.items()]
+        self._paced = not any(wanted)
+        return QUICK_LOOK_S
 
     def edge_s(self) -> Mapping[str, float]:
-        """Nothing to say: the counters move each millisecond."""
-        return {}
+        """By device, the step of a counter that moves more seldom than each millisecond, as it should."""
+        return {device: pace.step_s for device, pace in (self._paces or {}).items() if pace.step_s is not None}
 
     def close(self) -> None:
         """Close the files."""
@@ -291,8 +339,8 @@ def _zones(folder: Path) -> list[_Zone]:
         to_visit += [inner for inner in entry.iterdir() if re.fullmatch(_ZONE, inner.name)]
     if masked:
         raise SourceUnavailable(
-            f"{folder} holds links that lead nowhere: the container runtime masks /sys/devices/virtual/powercap.  "
-            f"Mount that directory of the host read-only at another path and name the path in {POWERCAP_SETTING}"
+            f"{folder} holds links that lead nowhere: the container runtime masks /sys/devices/virtual/powercap",
+            f"Mount that directory of the host read-only at another path and name the path in {POWERCAP_SETTING}.",
         )
     if not zones:
         raise SourceUnavailable(f"{folder} is empty: this machine, or its hypervisor, shows no RAPL energy counter")

@@ -14,6 +14,7 @@ from jupyter_carbon.model import Context, LedgerError
 from jupyter_carbon.power import PowerSource, Refusal
 from jupyter_carbon.power.host import Host, has_pci_vendor
 from jupyter_carbon.report.known import COMPONENTS, place
+from jupyter_carbon.report.summary import flag_text
 from jupyter_carbon.value import value
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def examine(
 ) -> tuple[Finding, ...]:
     """What there is to say about the sources, the machine and the place."""
     return (
-        *(_of_source(source) for source in sources),
+        *(_of_source(source) for source in sources if source.domains),
+        *(
+            Finding(source.name, "problem", f"{device} is not metered: {cause}")
+            for source in sources
+            for device, cause in getattr(source, "refused", {}).items()
+        ),
         *(_of_refusal(refusal, host) for refusal in refusals),
         _of_machine(host),
         _of_wall(context),
@@ -76,9 +82,7 @@ def _unwritable(path: Path) -> str | None:
 
 
 def of_calibration(calibration: Calibration | None, context: Context, host: Host) -> Finding:
-    """What was measured on this machine to replace a table's figure, and when."""
-    if host.is_slice:
-        return Finding("calibration", "note", "none, and none can be: plug and processor are the host machine's")
+    """What was measured on this machine to replace a table's figure, when, and how well."""
     calibration = calibration or NOTHING
     told, doubt = [], None
     fit = calibration.wall
@@ -92,18 +96,33 @@ def of_calibration(calibration: Calibration | None, context: Context, host: Host
     if calibration.cpu is not None:
         curve = calibration.cpu
         told.append(f"the processor on {curve.at}: {curve.idle_w:.3g} W at rest, {curve.full_w:.3g} W at full load")
+    for card in calibration.gpus.values():
+        told.append(
+            f"{card.device} ({card.model}) on {card.at}: {card.idle_w:.3g} W at rest, {card.full_w:.3g} W at full "
+            f"load, off by {card.residual:.1%}"
+        )
     if calibration.idle_w:
         at_rest = ", ".join(f"{device} {watts:.3g} W" for device, watts in sorted(calibration.idle_w.items()))
         told.append(f"at rest on {calibration.idle_at}: {at_rest}")
-    if not told:
+    text = "; ".join(told)
+    if told:
+        return Finding("calibration", "note", f"{text}; {doubt}") if doubt else Finding("calibration", "good", text)
+    cards = any(domain.component == "gpu" and domain.quality == "measured" for domain in context.domains)
+    if not host.is_slice:
         return Finding(
             "calibration",
             "note",
             "nothing is calibrated: base watts and supply loss are those of its kind of machine",
             "With a plug meter: %carbon calibrate rest, then %carbon calibrate load, and after each what it showed",
         )
-    text = "; ".join(told)
-    return Finding("calibration", "note", f"{text}; {doubt}") if doubt else Finding("calibration", "good", text)
+    if cards:
+        return Finding(
+            "calibration",
+            "note",
+            "nothing is calibrated; plug and processor are the host machine's, but the GPU can be",
+            "import torch, then %carbon calibrate devices",
+        )
+    return Finding("calibration", "note", "none, and none can be: plug and processor are the host machine's")
 
 
 def of_clock(suspended_s: float, stepped_s: float) -> Finding:
@@ -123,7 +142,13 @@ def _of_source(source: PowerSource) -> Finding:
         limit_w = source.power_limit_w.get(domain.device)
         bound = f", at most {limit_w:.0f} W" if limit_w else ""
         parts.append(f"{COMPONENTS[domain.component]} {domain.device} {domain.quality}{step}{bound}")
-    faults = source.faults.during(0.0, float("inf"))
+    faults = []
+    for fault in source.faults.during(0.0, float("inf")):
+        kind = fault.partition(":")[0]
+        if kind == "power-unknown":
+            parts.append(flag_text(fault))
+        elif kind != "not-metered":  # that is told on a line of its own, with its cause
+            faults.append(fault)
     if faults:
         return Finding(source.name, "problem", f"{'; '.join(parts)}; faults so far: {', '.join(faults)}")
     measured = all(domain.quality == "measured" for domain in source.domains)

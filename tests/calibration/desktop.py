@@ -12,6 +12,7 @@ from pathlib import Path
 from machine import Machine
 from power.powercap import Clock
 
+from jupyter_carbon.calibration.gpu_load import GpuLoad
 from jupyter_carbon.calibration.procedure import Calibrator
 from jupyter_carbon.calibration.store import Calibration, Store
 from jupyter_carbon.meter.meter import Meter
@@ -33,6 +34,7 @@ class Bench:
     def __init__(self, root: Path, *, counted: bool = True, guest: bool = False) -> None:
         self.machine, self.clock = Machine(root, guest=guest), Clock()
         self.busy_cpus, self.busy_cpu_s, self.can_load = 0.0, 0.0, float(CPUS)
+        self.gpu_load: Callable[[], GpuLoad | None] = lambda: None
         self.follows, self.at_plug = True, lambda: FACTOR * self.devices_w + BASE_W
         self.loads: list[int] = []
         self.zone = self.machine.package()
@@ -55,6 +57,7 @@ class Bench:
             before=lambda: wall_model(self.host),
             on_new=self.told.append,
             load=self.load,
+            gpu_load=lambda: self.gpu_load(),
             sleep=self.sleep,
             clock=self.clock,
             today=lambda: "2026-11-22",

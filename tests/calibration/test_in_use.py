@@ -83,7 +83,7 @@ def test_the_next_session_uses_what_was_stored_and_its_range_is_the_fits(machine
 
 def test_a_cells_joules_at_the_wall_are_the_fits(machine, opened, tmp_path):
     session = opened()
-    session.calibrator._save(replace(CALIBRATED, source=way_of(session)))
+    session.upkeep.calibrator._save(replace(CALIBRATED, source=way_of(session)))
     record = a_cell(session, machine)
     cost, seconds = record.footprint, record.duration_s
     base_j = 30.0 * session.context().idle_share * seconds
@@ -99,13 +99,13 @@ def way_of(session: Session) -> str:
 
 def test_a_calibration_made_now_is_used_from_the_next_cell_on_and_doctor_says_so(machine, opened):
     session = opened()
-    told = {finding.topic: finding for finding in session.findings()}
+    told = {finding.topic: finding for finding in session.upkeep.findings()}
     assert told["calibration"].health == "note"
     assert "nothing is calibrated" in told["calibration"].text
-    calibrator = session.calibrator
+    calibrator = session.upkeep.calibrator
     calibrator._save(Calibration(FIT, "2026-11-22", way_of(session)))
     assert session.context().wall.factor.likely == 1.25
-    finding = {finding.topic: finding for finding in session.findings()}["calibration"]
+    finding = {finding.topic: finding for finding in session.upkeep.findings()}["calibration"]
     assert finding.health == "good"
     assert finding.text == "to the wall on 2026-11-22 with 2 readings, off by 0.5 W (0.5%)"
     calibrator.forget()
@@ -118,7 +118,7 @@ def test_a_fit_to_other_counters_is_not_used_and_doctor_says_why(machine, opened
     session.close()
     session = opened()
     assert session.context().wall.spread is None
-    finding = {finding.topic: finding for finding in session.findings()}["calibration"]
+    finding = {finding.topic: finding for finding in session.upkeep.findings()}["calibration"]
     assert finding.health == "note"
     assert "not in use" in finding.text
 

@@ -6,11 +6,15 @@ The answers have the shapes that the makers document: shelly-api-docs.shelly.clo
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 import pytest
 from scripted import Server, serving
 
 from jupyter_carbon.calibration.fit import CalibrationRefused
-from jupyter_carbon.calibration.plugs import TOKEN, named
+from jupyter_carbon.calibration.plugs import PLUG_DEADLINE_S, TOKEN, named
+from jupyter_carbon.calibration.words import local
 from jupyter_carbon.grid.providers.http import fetch
 
 SHELLY_2 = {
@@ -141,6 +145,21 @@ def test_a_token_is_asked_for_with_where_to_put_it_and_never_shown(server):
     why = refusal(lambda: plug.watts(fetch))
     assert "another token" in why
     assert "secret-token" not in why + repr(plug)
+
+
+def test_a_sensor_that_is_misspelt_is_told_so(server):
+    server.script((404, {}, b'{"message":"Entity not found."}'))
+    plug = named(["home-assistant", server.origin, "sensor.desk_pwer"], WITH_TOKEN)
+    assert refusal(lambda: plug.watts(fetch)).endswith("it knows no sensor of that name")
+
+
+def test_a_plug_that_accepts_and_says_nothing_is_not_waited_for_long(server):
+    server.script("hang", "hang")
+    began_s = time.monotonic()
+    quick = partial(fetch, deadline_s=0.2)
+    assert "no answer in time" in refusal(lambda: named(["shelly", address(server)], {}).watts(quick))
+    assert time.monotonic() - began_s < 2.0
+    assert local.keywords == {"deadline_s": PLUG_DEADLINE_S}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"meters": []}', b'"61.5"'])

@@ -45,9 +45,9 @@ def says(bench: Bench, *lines: str) -> str:
 def test_a_rest_and_a_load_see_the_joules_of_their_own_seconds(bench):
     rest, load = bench.calibrator.rest(), bench.calibrator.work()
     assert (rest.devices_w, rest.busy_share) == pytest.approx((IDLE_W, 0.0), abs=1e-5)
-    assert (load.devices_w, load.busy_share) == pytest.approx((FULL_W, 1.0), rel=1e-6)
+    assert (load.devices_w, load.busy_share) == pytest.approx((FULL_W, 1.0), rel=1e-4)
     assert bench.loads == [CPUS]
-    assert bench.clock.s - 1000.0 == pytest.approx(REST_S + SETTLE_S + LOAD_S)
+    assert bench.clock.s - 1000.0 == pytest.approx(REST_S + SETTLE_S + LOAD_S, abs=0.01)
 
 
 def test_two_typed_readings_make_a_calibration_that_is_stored_and_told(bench):
@@ -63,6 +63,15 @@ def test_two_typed_readings_make_a_calibration_that_is_stored_and_told(bench):
     assert bench.told == [calibration]
     assert said.startswith("wall = 1.187 x devices + 40.3 W")
     assert said.endswith("from 2 readings, off by 0.9 W (0.8%).  Stored, and used from the next cell on.")
+
+
+def test_what_is_to_be_read_off_the_plug_is_told_before_it_begins(bench):
+    begun: list[tuple[str, float]] = []
+    for line in ("rest", "load"):
+        calibrate(line, bench.calibrator, {}, say=lambda text: begun.append((text, bench.clock.s)))
+    assert [text.partition(" s ")[0] for text, _ in begun] == ["10", "23"]
+    assert [at_s for _, at_s in begun] == pytest.approx([1000.0, 1010.0], abs=0.01)
+    assert all("look at the plug meter" in text for text, _ in begun)
 
 
 def test_each_word_says_the_next_one(bench):
@@ -98,7 +107,10 @@ def test_a_reading_of_no_known_moment_is_refused(bench):
         (("rest", "52", "rest", "52"), "the points are equal"),
         (("rest", "0.052"), "is it in kW"),
         (("rest", "52 Wh"), "is an energy"),
-        (("load", "3440"), "too much for one machine"),  # 20 s of 172 W, in joules
+        (
+            ("load", "3440"),
+            "shows 3440 W, the devices behind it draw 110 W.  That is too much",
+        ),  # 20 s of 172 W: joules
         (("rest", "300", "load", "302"), "does not follow this machine"),
         (("rest", "52", "load", "52"), "cannot show less"),
     ],
@@ -127,7 +139,7 @@ def test_after_a_refused_pair_one_starts_again(bench):
 def test_a_guest_has_no_plug_of_its_own(tmp_path):
     guest = Bench(tmp_path, guest=True)
     for word in ("rest", "load", "devices", "plug tasmota 192.0.2.1"):
-        assert "its host's" in refusal(lambda word=word: says(guest, word))
+        assert "its host's" in refusal(lambda word=word: calibrate(word, guest.calibrator, {}, say=pytest.fail))
     assert guest.loads == []
 
 
@@ -174,6 +186,19 @@ def test_a_plug_on_another_machine_is_refused_and_nothing_is_stored(bench):
     bench.at_plug = lambda: 300.0
     assert refusal(lambda: read_by(bench)).endswith("Nothing was stored")
     assert not bench.store.path.exists()
+
+
+def test_a_plug_that_shows_less_than_the_devices_is_found_out_at_once(bench):
+    bench.at_plug = lambda: 9.0
+    assert refusal(lambda: read_by(bench)).endswith("is it in kW, or another machine's plug?  Nothing was stored")
+    assert bench.loads == []
+
+
+def test_a_plug_that_stops_answering_under_way_leaves_nothing(bench):
+    why = refusal(lambda: read_by(bench, lost=lambda look: look > 16))
+    assert why == ("the tasmota plug gave no power: an answer with status 503, at 9 of 12 looks.  Nothing was stored")
+    assert not bench.store.path.exists()
+    assert bench.loads == [2]
 
 
 def test_a_look_that_is_lost_now_and_then_is_no_matter_and_half_of_them_is(bench):
@@ -223,7 +248,7 @@ def test_a_minute_tells_the_devices_at_rest_and_the_processor_at_full_load(bench
         "At rest: package-0 10 W; the processor at full load: 110 W.  Stored, and used in sessions that begin from now "
         "on."
     )
-    assert bench.clock.s - 1000.0 == pytest.approx(MINUTE_REST_S + SETTLE_S + MINUTE_LOAD_S)
+    assert bench.clock.s - 1000.0 == pytest.approx(MINUTE_REST_S + SETTLE_S + MINUTE_LOAD_S, abs=0.01)
 
 
 def test_the_devices_minute_leaves_the_walls_calibration(bench):
@@ -273,8 +298,13 @@ def test_a_gpu_at_rest_is_stored_beside_a_processor_that_has_no_counter(tmp_path
 
 def test_a_gpu_that_somebody_computes_on_is_not_at_rest(bench):
     bench.meter.add_gpus(Card(bench.clock, all_s=lambda seconds: 0.3 * seconds))
-    tick = bench.sleep
-    bench.sleep = lambda seconds: (tick(seconds), bench.meter.tick())
+    sleep = bench.sleep
+
+    def sleep_and_tick(seconds: float) -> None:
+        sleep(seconds)
+        bench.meter.tick()
+
+    bench.sleep = sleep_and_tick
     bench.calibrator = bench.a_calibrator()
     says(bench, "devices")
     assert bench.store.load().idle_w == pytest.approx({"package-0": IDLE_W})

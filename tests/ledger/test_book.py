@@ -89,6 +89,18 @@ def test_a_drain_moves_what_is_new_and_leaves_what_is_open(ledger: Ledger, journ
     assert set(stored(ledger)) == {"done 0", "done 1", "done 2", "open 0"}
 
 
+def test_a_run_whose_devices_go_on_is_read_at_once_and_moved_when_it_is_told_for_good(ledger: Ledger, journal: Journal):
+    journal.begin(a_run("launch"))
+    journal.tail("launch", a_window(40.0), "ok")
+    assert ledger.drain(journal) == 0
+    assert [record.footprint.machine_energy_j.likely for record in ledger.records()] == [44.0]
+    journal.tail("launch", a_window(50.0), "ok")
+    journal.end("launch", a_window(60.0), "ok")
+    assert ledger.drain(journal) == 1
+    assert stored(ledger) == ["launch"]
+    assert [record.footprint.machine_energy_j.likely for record in ledger.records()] == [64.0]
+
+
 def test_records_come_in_the_order_of_time_from_both_places(ledger: Ledger, journal: Journal):
     run_cells(journal, "2nd", started_at=20.0)
     ledger.drain(journal)

@@ -62,6 +62,16 @@ def test_what_was_counted_comes_back_to_the_last_bit(journal: Journal):
         edge_s={"gpu0": 0.012},
         filled_s={"package-0": 1 / 9},
         wander_j={"gpu0": 1 / 11},
+        after=Window(
+            duration_s=2 / 9,
+            energy_j={GPU: 100 / 3},
+            tree_cpu_s=0.0,
+            machine_busy_s=0.0,
+            idle_w={"gpu0": 30.1},
+            gpu_busy_s={"gpu0": (0.2, 0.7)},
+            gpu_presence={"gpu0": "shared"},
+            filled_s={"gpu0": 1 / 13},
+        ),
     )
     assert all(getattr(full, field.name) for field in fields(Window)), "a field of Window that this test does not know"
     journal.context(a_context(domains=(PACKAGE, MEMORY, GPU)))
@@ -467,3 +477,52 @@ def test_a_write_failure_is_a_ledger_error_with_its_cause_in_words(tmp_path: Pat
     journal.context(a_context())
     with pytest.raises(LedgerError, match="File exists"):
         journal.begin(a_run())
+
+
+# --- a run whose devices go on --------------------------------------------------------------------------------------
+
+
+def joules(path: Path) -> list[float]:
+    return [record.footprint.machine_energy_j.likely for record in replay(path)]
+
+
+def test_a_run_whose_devices_go_on_is_there_at_once_and_told_anew_by_its_last_line(journal: Journal):
+    run = a_run()
+    journal.begin(run)
+    journal.tail(run.id, a_window(40.0), "ok")
+    path = the_path(journal)
+    assert joules(path) == [44.0]
+    assert next(iter(replay(path, running=True))).flags == ()  # it does not run any more
+    journal.tail(run.id, a_window(50.0), "ok")
+    assert joules(path) == [54.0]
+    journal.end(run.id, a_window(60.0), "ok")
+    assert joules(path) == [64.0]
+    with pytest.raises(KeyError):
+        journal.tail(run.id, a_window(), "ok")
+
+
+def test_a_run_whose_devices_went_on_when_its_session_was_killed_has_ended_as_it_did(journal: Journal):
+    run = a_run()
+    journal.begin(run)
+    journal.tail(run.id, a_window(), "error")
+    path = the_path(journal)
+    journal._let_go()  # as the machine's kernel does when a process ends
+    header = path.read_text().replace(f",{os.getpid()},", ",999999999,", 1)
+    path.write_text(header)
+    (record,) = replay(path)
+    assert (record.status, record.duration_s) == ("error", 2.0)
+
+
+def test_a_run_whose_devices_go_on_moves_with_its_session_into_the_next_file(tmp_path: Path):
+    journal = Journal(tmp_path, "session", largest_bytes=1)
+    journal.context(a_context())
+    journal.flush()
+    run = a_run()
+    journal.begin(run)
+    journal.tail(run.id, a_window(40.0), "ok")
+    old = the_path(journal)
+    journal.flush()
+    assert the_path(journal) != old
+    assert (ids(old), joules(the_path(journal))) == ([], [44.0])
+    journal.end(run.id, a_window(60.0), "ok")
+    assert joules(the_path(journal)) == [64.0]

@@ -148,8 +148,8 @@ def test_a_torn_line_costs_itself_only(journal: Journal):
 @pytest.mark.parametrize(
     "line",
     [
-        ["end", "never begun", "ok", [1, 2, 3, 4, 5], [{}, {}, {}, {}], {}, None, []],
-        ["end", "one", "ok", [1, 2, 3], [{}, {}, {}, {}], {}, None, []],
+        ["end", "never begun", "ok", [1, 2, 3, 4, 5], [{}, {}, {}, {}, {}, {}, {}], {}, None, [], None],
+        ["end", "one", "ok", [1, 2, 3], [{}, {}, {}, {}, {}, {}, {}], {}, None, [], None],
         ["begin", "two"],
         ["context", 9, {"n_cpu": 4}],
         [],

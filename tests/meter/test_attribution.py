@@ -135,6 +135,21 @@ def test_a_shared_gpu_is_split_by_sm_seconds():
     assert flags == ()
 
 
+def test_whoever_works_on_a_gpu_is_there_though_the_driver_lists_nobody():
+    window = Window(10.0, {GPU: 1000.0}, 1.0, 1.0, gpu_busy_s={"gpu0": (3.0, 4.0)})
+    share, flags = only(window, context(GPU, kernel_share=0.5))
+    assert share.energy_j.likely == pytest.approx(0.75 * 800 + 0.5 * 200)
+    assert flags == ()
+
+
+def test_a_cell_shorter_than_a_step_has_what_its_device_went_on_doing_for_it():
+    after = Window(0.04, {GPU: 8.0}, 0.0, 0.0, idle_w={"gpu0": 20.0}, gpu_presence={"gpu0": "alone"})
+    seen = {"idle_w": {"gpu0": 20.0}, "recent_w": {"gpu0": 120.0}, "gpu_presence": {"gpu0": "alone"}}
+    share, flags = only(Window(0.05, {GPU: 0.0}, 0.0, 0.0, after=after, **seen), context(GPU))
+    assert share.energy_j.likely == pytest.approx(0.05 * 120 + 8)  # the power seen lately, and the work after it
+    assert (share.domain.quality, flags) == ("modelled", ("below-resolution:gpu0",))
+
+
 def test_a_shared_gpu_without_samples_is_between_none_and_all():
     window = Window(10.0, {GPU: 1000.0}, 1.0, 1.0, gpu_presence={"gpu0": "shared"})
     share, flags = only(window, context(GPU))

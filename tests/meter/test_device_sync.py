@@ -41,47 +41,49 @@ class Torch:
 
 
 def test_nothing_loaded_nothing_asked():
-    assert synchronise({}) == ()
+    assert synchronise({}) == "none"
 
 
 def test_this_process_is_left_as_it_is():
     before = set(sys.modules)
-    assert synchronise(sys.modules) == ()
+    assert synchronise(sys.modules) == "none"
     assert set(sys.modules) == before
 
 
 @pytest.mark.parametrize("old", [False, True])
 def test_each_device_that_torch_uses_is_waited_for_and_no_other(old):
     torch = Torch(used=(1, 3), old=old)
-    assert synchronise({"torch": torch}) == ()
+    assert synchronise({"torch": torch}) == "all"
     assert torch.waited == [1, 3]
 
 
 def test_where_torch_has_not_begun_to_compute_no_driver_is_woken():
     torch = Torch(initialised=False)
-    assert synchronise({"torch": torch}) == ()
+    assert synchronise({"torch": torch}) == "none"
     assert torch.waited == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA error: device-side assert"), AssertionError("no CUDA")])
-def test_a_failing_wait_is_a_flag_and_not_the_cells_error(error):
-    assert synchronise({"torch": Torch(error=error)}) == ("may-still-run",)
+def test_a_failing_wait_is_a_doubt_and_not_the_cells_error(error):
+    assert synchronise({"torch": Torch(error=error)}) == "unsure"
 
 
 def test_a_torch_that_is_half_imported_is_a_doubt():
-    assert synchronise({"torch": SimpleNamespace(cuda=SimpleNamespace())}) == ("may-still-run",)
-    assert synchronise({"torch": SimpleNamespace()}) == ()
+    assert synchronise({"torch": SimpleNamespace(cuda=SimpleNamespace())}) == "unsure"
+    assert synchronise({"torch": SimpleNamespace()}) == "none"
 
 
-def cupy(device, *, held: int) -> SimpleNamespace:
+def cupy(device, *, held: int, devices: int = 1) -> SimpleNamespace:
     pool = SimpleNamespace(total_bytes=lambda: held)
-    return SimpleNamespace(cuda=SimpleNamespace(Device=device), get_default_memory_pool=lambda: pool)
+    cuda = SimpleNamespace(Device=device, runtime=SimpleNamespace(getDeviceCount=lambda: devices))
+    return SimpleNamespace(cuda=cuda, get_default_memory_pool=lambda: pool)
 
 
-def test_cupy_is_waited_for():
+@pytest.mark.parametrize(("devices", "told"), [(1, "all"), (2, "none")])
+def test_cupy_is_waited_for_on_its_present_device(devices, told):
     waited = []
     device = SimpleNamespace(synchronize=lambda: waited.append("here"))
-    assert synchronise({"cupy": cupy(lambda: device, held=512)}) == ()
+    assert synchronise({"cupy": cupy(lambda: device, held=512, devices=devices)}) == told
     assert waited == ["here"]
 
 
@@ -90,37 +92,46 @@ def none() -> None:
 
 
 def test_cupy_without_a_device_is_a_doubt():
-    assert synchronise({"cupy": cupy(none, held=512)}) == ("may-still-run",)
+    assert synchronise({"cupy": cupy(none, held=512)}) == "unsure"
 
 
 def test_cupy_that_has_computed_nothing_is_left_alone():
-    assert synchronise({"cupy": cupy(none, held=0)}) == ()
+    assert synchronise({"cupy": cupy(none, held=0)}) == "none"
 
 
-def jax(*arrays: object, begun: bool) -> SimpleNamespace:
+def jax(*arrays: object, begun: bool, backend: str = "gpu") -> SimpleNamespace:
     def live_arrays() -> list[object]:
         assert begun, "this wakes the driver"
         return list(arrays)
 
     bridge = SimpleNamespace(backends_are_initialized=lambda: begun)
-    return SimpleNamespace(_src=SimpleNamespace(xla_bridge=bridge), live_arrays=live_arrays)
+    return SimpleNamespace(
+        _src=SimpleNamespace(xla_bridge=bridge), live_arrays=live_arrays, default_backend=lambda: backend
+    )
 
 
-def test_jax_is_waited_for_array_by_array():
+@pytest.mark.parametrize(("backend", "told"), [("gpu", "all"), ("cpu", "none")])
+def test_jax_is_waited_for_array_by_array(backend, told):
     waited = []
     arrays = [SimpleNamespace(block_until_ready=lambda n=n: waited.append(n)) for n in range(3)]
-    assert synchronise({"jax": jax(*arrays, begun=True)}) == ()
+    assert synchronise({"jax": jax(*arrays, begun=True, backend=backend)}) == told
     assert waited == [0, 1, 2]
 
 
 def test_jax_that_has_not_begun_is_left_alone():
-    assert synchronise({"jax": jax(begun=False)}) == ()
+    assert synchronise({"jax": jax(begun=False)}) == "none"
 
 
 def test_an_array_whose_computation_failed_is_a_doubt():
-    assert synchronise({"jax": jax(SimpleNamespace(block_until_ready=none), begun=True)}) == ("may-still-run",)
+    assert synchronise({"jax": jax(SimpleNamespace(block_until_ready=none), begun=True)}) == "unsure"
 
 
 @pytest.mark.parametrize("name", ["jax", "tensorflow"])
-def test_where_nobody_can_be_asked_it_may_still_run(name):
-    assert synchronise({name: SimpleNamespace()}) == ("may-still-run",)
+def test_where_nobody_can_be_asked_it_is_in_doubt(name):
+    assert synchronise({name: SimpleNamespace()}) == "unsure"
+
+
+def test_what_one_could_not_wait_for_stays_in_doubt_though_another_was_waited_for():
+    torch = Torch(used=(0,))
+    assert synchronise({"torch": torch, "tensorflow": SimpleNamespace()}) == "unsure"
+    assert torch.waited == [0]

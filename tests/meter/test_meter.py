@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -60,6 +61,8 @@ class Card(Counter):
     all_s: float = 0.0
     who: str = "shared"
     allotted = ()
+    idle_w = {"gpu0": 30.0}  # noqa: RUF012
+    power_limit_w = {"gpu0": 300.0}  # noqa: RUF012
 
     def busy_s(self, pids):
         return {"gpu0": (self.own_s, self.all_s)}
@@ -298,3 +301,45 @@ def test_the_cells_and_what_lies_between_add_up_to_the_machine(script):
     bench.meter.begin()
     between_j = sum(window.energy_j.get(PACKAGE, 0.0) for window in between_cells(bench.meter))
     assert cells_j + between_j == pytest.approx(bench.counter.joules)
+
+
+@dataclass
+class Looked(Counter):
+    """A counter that wants to be looked at every 5 ms; a look takes so long outside Python."""
+
+    look_s: float = 0.0003
+    looks: int = 0
+
+    def watch(self):
+        self.looks += 1
+        time.sleep(self.look_s)
+        return 0.005
+
+    def edge_s(self):
+        return {}
+
+
+def watched_for(seconds: float, counter: Looked) -> int:
+    """How often it is looked at in so many seconds, in which another thread computes in Python."""
+    tree = ProcessTree(own_cpu_s=lambda: 0.0, reaped_s=lambda: 0.0)
+    meter = Meter([counter], tree, MachineBusy(lambda: 0.0, cpus=4), n_cpu=4)
+    ends = time.monotonic() + seconds
+
+    def compute() -> None:
+        while time.monotonic() < ends:
+            pass
+
+    cell = threading.Thread(target=compute)
+    cell.start()
+    meter.watch(seconds, rest=lambda wait_s: time.sleep(wait_s) is not None)
+    cell.join()
+    return counter.looks
+
+
+def test_a_cell_that_holds_pythons_lock_does_not_make_a_counter_slow():
+    # Each look waits some 5 ms for the lock: were that the counter's, it would be let rest for 5 s after the first.
+    assert watched_for(0.8, Looked()) >= 5
+
+
+def test_a_driver_that_takes_its_time_is_let_rest_once_that_is_known():
+    assert watched_for(0.8, Looked(look_s=0.1)) <= 4

@@ -17,7 +17,8 @@ from jupyter_carbon.footprint import record
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import KEPT_WINDOWS, Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree
-from jupyter_carbon.model import CarbonIntensity, CellRun, Context, Domain, Interval, WallModel, Window
+from jupyter_carbon.meter.tail import without
+from jupyter_carbon.model import CarbonIntensity, CellRun, Context, Domain, Interval, Reading, WallModel, Window
 from jupyter_carbon.power.counter import FaultLog
 from jupyter_carbon.power.cpu_time import MachineBusy
 
@@ -83,14 +84,15 @@ class Kernel:
         self.meter = Meter([self.sources], tree, busy, n_cpu=N_CPU, clock=lambda: machine.now_s)
         self.context = context(*machine.joules, idle_share=1 / of, ram_share=1 / of, kernel_share=1 / of)
         self.open: list[Running] = []
-        self.cells: list[Window] = []
+        self.cells: list[tuple[Running, Window]] = []
         self.account = Account()
 
     def acts(self, what: str) -> None:
         if what == "begin" and len(self.open) < 3:
             self.open.append(self.meter.begin())
         elif what == "end" and self.open:
-            self.cells.append(self.meter.end(self.open.pop(0)))
+            running = self.open.pop(0)
+            self.cells.append((running, self.meter.end(running)))
         elif what == "tick":
             self.meter.tick()
 
@@ -99,8 +101,8 @@ class Kernel:
         while self.open:
             self.acts("end")
         self.meter.end(self.meter.begin())  # closes the stretch since the last cell
-        cells = [parts(window, self.context) for window in self.cells]
-        between = [parts(window, self.context) for window in between_cells(self.meter)]
+        cells = [parts(self.told(*cell), self.context) for cell in self.cells]
+        between = [parts(self.left(a, b), self.context) for a, b in self.meter.take_stretches()]
 
         def total(windows: list[dict[str, tuple[float, float]]], device: str, which: int) -> float:
             return sum(window[device][which] for window in windows if device in window)
@@ -109,6 +111,16 @@ class Kernel:
             device: (total(cells, device, 0), total(cells + between, device, 0), total(cells + between, device, 1))
             for device in IDLE_W
         }
+
+    def told(self, running: Running, window: Window) -> Window:
+        """A cell's window, with what its card went on doing."""
+        return window if running.tail is None else replace(window, after=self.meter.after(running.tail))
+
+    def left(self, a: Reading, b: Reading) -> Window:
+        """A stretch between cells, without that."""
+        window, tail = self.meter.between(a, b), self.meter.take_tail(a)
+        after = None if tail is None else self.meter.after(tail)
+        return window if after is None else without(window, after)
 
 
 def context(*domains: Domain, **changes: object) -> Context:

@@ -18,6 +18,8 @@ from jupyter_carbon.grid.region import resolve
 from jupyter_carbon.model import ONE, ZERO, Context, Domain, Interval, Share, WallModel
 from jupyter_carbon.notebook.ahead import estimate_answer, later_of
 from jupyter_carbon.notebook.protocol import VERSION, BadQuestion, parse_question
+from jupyter_carbon.power.cpu_curve import CpuCurve
+from jupyter_carbon.power.gpu_curve import GpuCurve
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.session import Session
 
@@ -103,6 +105,12 @@ def host(session: Session) -> Host:
 def test_before_any_cell_ran_it_is_a_share_of_the_rated_power_that_is_yours(host):
     assert here(a_context(), NOTHING, host).power_w.likely == pytest.approx(LOAD.likely * (0.5 * 80 + 300))
     assert here(a_context(gpus_allotted=()), NOTHING, host).power_w.high == pytest.approx(LOAD.high * 0.5 * 80)
+
+
+def test_where_the_devices_were_calibrated_it_is_a_share_of_what_they_drew(host):
+    card = GpuCurve("gpu0", "A card", 20.0, 240.0, 1.0, 0.01, "2026-11-22")
+    known = replace(host, curve=CpuCurve(8.0, 64.0, "2026-11-22"), gpu_curves={"GPU-0": card})
+    assert here(a_context(), NOTHING, known).power_w.likely == pytest.approx(LOAD.likely * (0.5 * 64 + 240))
 
 
 def test_after_a_while_it_is_the_mean_power_of_the_cells(host):

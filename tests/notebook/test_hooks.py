@@ -154,7 +154,7 @@ def test_a_fault_of_ours_is_one_warning_and_the_doctor_knows(machine, session, s
     for _ in range(3):
         shell.run(hooks)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert any(finding.topic == "fault" and "NoneType" in finding.text for finding in session.findings())
+    assert any(finding.topic == "fault" and "NoneType" in finding.text for finding in session.upkeep.findings())
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ def execute(spec, tmp_path):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
         try:
             NotebookClient(notebook, km=AsyncKernelManager(**where(spec)), timeout=60).execute(
-                env=env, cwd=str(tmp_path)
+                env=env,
+                cwd=str(tmp_path),
+                cleanup_kc=True,  # the manager is ours: nbclient would leave its kernel running
             )
         except CellExecutionError as err:
             return notebook, export(env), err

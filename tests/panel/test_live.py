@@ -283,6 +283,24 @@ def test_an_older_run_that_is_told_anew_leaves_the_last_one_as_it_is(live):
     assert live.snapshot(now())["totals"]["exact"] is False
 
 
+def test_a_run_whose_card_went_on_is_told_anew_with_its_energy(live):
+    at_once = run_of(0.001, cell_id="c1")
+    in_the_end = replace(run_of(0.004, cell_id="c1"), flags=("gpu-tail:gpu0",))
+    for record_ in (at_once, run_of(0.002, cell_id="c2", source=None)):
+        live.ended(record_)
+    live.settled(at_once, in_the_end)
+    told = live.snapshot(now())
+    assert told["totals"]["facility_energy_kwh"]["likely"] == pytest.approx(0.006)
+    assert told["totals"]["operational_gco2e"]["likely"] == pytest.approx(0.3)
+    assert told["totals"]["energy_j"] == pytest.approx(0.006 * 3.6e6)
+    assert [top["cell_id"] for top in told["top"]] == ["c1", "c2"]
+    assert told["flags"] == ["gpu-tail:gpu0"]
+    (row,) = [cell for cell in live.cells_since(2) if cell["cell_id"] == "c1"]  # it is told again
+    assert (row["runs"], row["facility_energy_kwh"]["likely"]) == (1, pytest.approx(0.004))
+    assert row["last"]["facility_energy_kwh"] == pytest.approx(0.004)
+    assert row["duration_s"] == 10.0
+
+
 def test_two_kinds_of_intensity_have_no_sum_in_the_total_and_none_in_a_row(live):
     direct = replace(FRANCE, basis="direct")
     live.ended(run_of(0.001))

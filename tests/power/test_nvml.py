@@ -136,6 +136,38 @@ def test_a_square_wave_through_a_mean_gauge_stays_within_the_stated_range(gpus: 
     assert energy_j * spread["low"] <= profile_j(trace, 60.0) <= energy_j * spread["high"]
 
 
+@pytest.mark.parametrize("capability", ["7.0", "9.0"])  # whose one gauge shows the moment, or a field that does
+def test_the_power_of_the_moment_tells_what_was_used_since_the_counter_moved(
+    gpus: GpuReader, tmp_path: Path, capability: str
+) -> None:
+    """50 W until 3.01 s, then 300: at 3.09 s, nine tenths of a step behind the last move, 24.5 J since that."""
+    trace = "3.01 50\n0.98 300\n100 50\n"
+    gpus.open({"PROFILE": profile(tmp_path, trace), "CAPABILITY": capability, "GAUGE_MEAN_S": int(capability == "9.0")})
+    gpus.watched_until(3.09)
+    assert gpus.energy_j()["gpu0"] == pytest.approx(profile_j(trace, 3.09), abs=12.0)
+    gpus.watched_until(3.5)
+    assert gpus.energy_at_j(3.09)["gpu0"] == pytest.approx(profile_j(trace, 3.09), abs=3.0)
+    gpus.watched_until(4.0)
+    assert gpus.energy_j()["gpu0"] == pytest.approx(profile_j(trace, 4.0), abs=3.0)
+
+
+def test_a_driver_that_has_only_a_mean_leaves_its_counter_without_glances(tmp_path: Path) -> None:
+    reader = GpuReader(build(tmp_path, "nvmlDeviceGetFieldValues"), tmp_path)
+    try:
+        reader.open({"PROFILE": profile(tmp_path, "100 50\n")})
+        reader.watched_until(3.09)
+        assert reader.energy_j()["gpu0"] == pytest.approx(154.5, abs=0.2)
+    finally:
+        reader.close()
+
+
+def test_a_power_gauge_that_fails_puts_no_counter_in_doubt(gpus: GpuReader, tmp_path: Path) -> None:
+    gpus.open({"PROFILE": profile(tmp_path, "100 50\n"), "CAPABILITY": "7.0", "FAIL": "power:999:1:100"})
+    gpus.watched_until(3.09)
+    assert gpus.energy_j()["gpu0"] == pytest.approx(154.5, abs=0.2)
+    assert gpus.faults(0.0, 3.1) == []
+
+
 def test_a_counter_that_starts_again_is_flagged_and_never_negative(gpus: GpuReader) -> None:
     gpus.open({"RESET_AT_S": 5})
     gpus.at(4.0)
@@ -177,19 +209,131 @@ def test_a_failed_gauge_holds_its_last_power(gpus: GpuReader) -> None:
     assert gpus.faults(0.0, 6.0) == ["read-failed:gpu0"]
 
 
+@pytest.mark.parametrize(
+    ("missing", "source"),
+    [
+        (("nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetCudaComputeCapability"), "nvml-energy"),
+        (("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetMigMode"), "nvml-energy"),
+        (("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetProcessUtilization"), "nvml-energy"),
+        (("nvmlDeviceGetTotalEnergyConsumption",), "nvml-power"),
+    ],
+)
+def test_a_driver_without_some_function_is_metered_by_the_others(
+    tmp_path: Path, missing: tuple[str, ...], source: str
+) -> None:
+    reader = GpuReader(build(tmp_path, *missing), tmp_path)
+    try:
+        assert reader.open({"CAPABILITY": "7.0"})["domains"]["gpu0"]["source"] == source
+        reader.at(2.0)
+        assert reader.energy_j() == pytest.approx({"gpu0": 200.0})  # 100 W
+        told = "unknown" if "nvmlDeviceGetComputeRunningProcesses_v3" in missing else "empty"
+        assert reader.presence(4711) == {"gpu0": told}
+    finally:
+        reader.close()
+
+
+def test_a_driver_too_old_to_tell_capabilities_has_no_card_whose_gauge_shows_a_mean(tmp_path: Path) -> None:
+    reader = GpuReader(build(tmp_path, "nvmlDeviceGetCudaComputeCapability"), tmp_path)
+    try:
+        reader.open({"NO_COUNTER": 1, "PROFILE": profile(tmp_path, "10 30\n10 300\n")})
+        for moment in (9.9, 10.0, 10.5):
+            reader.at(moment)
+            energy_j = reader.energy_j()["gpu0"]
+        # 297 J until 9.9, 16.5 J by the trapezoid over the step, 150 J; a mean of the last second would say 582.
+        assert energy_j == pytest.approx(463.5)
+    finally:
+        reader.close()
+
+
 # --- what cannot be metered --------------------------------------------------------------------------------
 
 
-def test_a_virtual_gpu_without_power_is_unavailable_and_says_so(gpus: GpuReader) -> None:
-    cause = gpus.open({"NO_COUNTER": 1, "NO_POWER": 1})["unavailable"]
-    assert cause.startswith("gpu0: neither an energy counter nor a power gauge")
+def test_a_virtual_gpu_that_tells_nothing_is_missing_and_says_so(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, "NO_RATES": 1})
+    assert opened["refused"]["gpu0"].startswith("neither an energy counter nor a power gauge, and nothing to model it")
+    assert gpus.energy_j() == {}
+    assert gpus.faults(3.0, 4.0) == ["not-metered:gpu0"]
 
 
-def test_a_device_without_power_is_absent_beside_one_that_has_it(gpus: GpuReader) -> None:
-    opened = gpus.open({"DEVICES": 2, "NO_COUNTER_0": 1, "NO_POWER_0": 1})
+def test_a_device_that_tells_nothing_is_absent_beside_one_that_has_power(gpus: GpuReader) -> None:
+    opened = gpus.open({"DEVICES": 2, "NO_COUNTER_0": 1, "NO_POWER_0": 1, "NO_RATES_0": 1})
     assert list(opened["domains"]) == list(gpus.energy_j()) == ["gpu1"]
     assert list(opened["refused"]) == ["gpu0"]
     assert gpus.faults(3.0, 4.0) == ["not-metered:gpu0"]
+
+
+# --- a card that tells how busy it is, and not what it draws -------------------------------------------------
+
+SILENT = {"NO_COUNTER": 1, "NO_POWER": 1}
+BUSY_FROM_10_TO_20_S = {"PROCESSES": "7:10:20:50"}
+MEASURED = ("gpu0", "Fake GPU", 50.0, 250.0, 0.5, 0.01, "2026-11-22")
+UUID = "GPU-00000000-0000-0000-0000-000000000000"
+
+
+def test_a_card_without_power_is_modelled_by_its_limit_and_by_how_busy_it_is(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, **BUSY_FROM_10_TO_20_S, "LIMIT_W": 300})
+    domain = opened["domains"]["gpu0"]
+    assert (domain["source"], domain["quality"], domain["step_s"]) == ("nvml-utilisation", "assumed", 1.0)
+    assert (opened["idle_w"], opened["power_limit_w"]) == ({"gpu0": pytest.approx(33.0)}, {"gpu0": 300.0})
+    gpus.at(1.0)
+    at_rest_j = gpus.energy_j()["gpu0"]
+    assert at_rest_j == pytest.approx(33.0)  # 0.11 x 300 W
+    gpus.at(10.0)
+    before_j = gpus.energy_j()["gpu0"]
+    gpus.at(12.0)
+    assert gpus.energy_j()["gpu0"] - before_j == pytest.approx(2 * (33 + (0.7 * 300 - 33) * 0.5))
+    assert domain["spread"] == {"low": 0.35, "likely": 1.0, "high": 1.8}
+
+
+def test_a_number_of_a_card_whose_power_nobody_knows_has_a_flag(gpus: GpuReader) -> None:
+    gpus.open({**SILENT, "LIMIT_W": 200})
+    assert gpus.faults(3.0, 4.0) == ["power-unknown:gpu0"]
+
+
+def test_a_card_that_was_measured_once_is_modelled_by_its_own_curve(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, "PROCESSES": "7:0:20:25"}, {UUID: MEASURED})
+    domain = opened["domains"]["gpu0"]
+    assert (domain["quality"], domain["spread"]["low"], domain["spread"]["high"]) == ("modelled", 0.45, 1.4)
+    gpus.at(1.0)
+    # A quarter of the time, the root of it is a half: 50 W + (0.7 x 250 - 50) / 2
+    assert gpus.energy_j()["gpu0"] == pytest.approx(112.5)
+    assert gpus.faults(0.0, 1.0) == []
+
+
+def test_a_card_with_a_counter_rests_at_what_was_measured(gpus: GpuReader) -> None:
+    assert gpus.open({"LIMIT_W": 700}, {UUID: MEASURED})["idle_w"] == {"gpu0": 50.0}
+    assert gpus.open({"LIMIT_W": 700})["idle_w"] == {"gpu0": pytest.approx(77.0)}
+
+
+def test_a_card_is_known_by_another_of_its_model_before_the_table(gpus: GpuReader) -> None:
+    gpus.open(SILENT, {"GPU-of-another": MEASURED})
+    gpus.at(1.0)
+    assert gpus.energy_j()["gpu0"] == pytest.approx(50.0)
+
+
+def test_the_table_stands_in_where_the_driver_tells_no_limit(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, "LIMIT_W": 0, "NAME": "NVIDIA H100 80GB HBM3"})
+    assert opened["power_limit_w"] == {"gpu0": 700.0}
+
+
+def test_a_card_that_nobody_knows_is_not_modelled_by_a_guess(gpus: GpuReader) -> None:
+    opened = gpus.open({**SILENT, "LIMIT_W": 0})
+    assert (opened["domains"], list(opened["refused"])) == ({}, ["gpu0"])
+    assert gpus.faults(3.0, 4.0) == ["not-metered:gpu0"]
+
+
+def test_a_modelled_card_that_stops_answering_holds_its_last_power_and_is_flagged(gpus: GpuReader) -> None:
+    gpus.open({**SILENT, "PROCESSES": "7:0:20:25", "FAIL": "rates:15:2:4"}, {UUID: MEASURED})
+    for second in (1, 2, 3):
+        gpus.at(second)
+        energy_j = gpus.energy_j()["gpu0"]
+    assert energy_j == pytest.approx(3 * 112.5)
+    assert gpus.faults(2.0, 3.0) == ["read-failed:gpu0"]
+
+
+def test_a_card_tells_how_busy_it_is_beside_its_power(gpus: GpuReader) -> None:
+    gpus.open({"DEVICES": 2, "PROCESSES_0": "7:0:20:25", "NO_RATES_1": 1})
+    assert gpus.utilisation() == {"gpu0": 0.25}
 
 
 def test_no_device_at_all(gpus: GpuReader) -> None:
@@ -300,6 +444,12 @@ def test_the_environment_says_which_devices_are_ours(
     gpus: GpuReader, environ: dict[str, str], allotted: list[str]
 ) -> None:
     assert gpus.open({"DEVICES": 2}, **environ)["allotted"] == allotted
+
+
+@pytest.mark.parametrize(("visible", "who"), [("", "absent"), ("-1", "absent"), ("0", "empty")])
+def test_an_empty_card_that_is_kept_from_us_is_not_ours_to_rest_on(gpus: GpuReader, visible: str, who: str) -> None:
+    gpus.open(CUDA_VISIBLE_DEVICES=visible)
+    assert gpus.presence(4711) == {"gpu0": who}
 
 
 def test_an_index_between_different_cards_is_flagged(gpus: GpuReader) -> None:

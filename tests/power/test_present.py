@@ -39,8 +39,9 @@ def test_each_is_refused_by_its_own_name_with_the_cause(host: Callable[..., Host
 
 def test_another_powercap_directory_is_asked_for_where_one_is_named(host: Callable[..., Host], tmp_path: Path) -> None:
     PROBES["rapl"](host(environ={"JUPYTER_CARBON_POWERCAP": str(tmp_path)}))
-    with pytest.raises(SourceUnavailable, match="no /nowhere: this machine"):
+    with pytest.raises(SourceUnavailable, match="POWERCAP names /nowhere, which is no directory") as refused:
         PROBES["rapl"](host(environ={"JUPYTER_CARBON_POWERCAP": "/nowhere"}))
+    assert refused.value.remedy
 
 
 def test_each_probe_belongs_to_a_source() -> None:

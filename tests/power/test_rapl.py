@@ -445,9 +445,10 @@ def test_no_powercap_at_all_is_said(host: MakeHost, tmp_path: Path) -> None:
 def test_links_that_lead_nowhere_are_a_container_and_say_what_to_mount(powercap: Powercap, host: MakeHost) -> None:
     two_sockets(powercap)
     shutil.rmtree(powercap.root / DEVICES)
-    said = refusal(host())
-    assert "lead nowhere" in said
-    assert POWERCAP_SETTING in said
+    with pytest.raises(SourceUnavailable, match="lead nowhere") as refused:
+        Rapl.open(host())
+    assert "another path" in refused.value.remedy
+    assert POWERCAP_SETTING in refused.value.remedy
 
 
 def test_zones_without_a_package_are_said(powercap: Powercap, host: MakeHost) -> None:
@@ -652,3 +653,21 @@ def test_two_threads_that_read_under_a_lock_see_joules_that_never_fall(
     assert said_j == sorted(said_j)
     assert said_j[-1] == pytest.approx(2 * (reads / 100) * 0.0125, abs=1e-3)  # through one wrap
     assert not rapl.faults
+
+
+# --- how often it moves --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("every_ms", "edge_s"), [(1, {}), (10, {"package-0": 0.01}), (100, {"package-0": 0.1})])
+def test_a_counter_that_moves_more_seldom_than_it_should_is_found_out(
+    powercap: Powercap, session: Callable[..., Session], every_ms: int, edge_s: dict[str, float]
+) -> None:
+    zone = powercap.zone("intel-rapl:0", "package-0")
+    metered = session()
+    for look_ms in range(2000):
+        if look_ms % every_ms == 0:
+            zone.add_j(0.06 * every_ms)
+        metered.rapl.watch()
+        metered.clock.s += 0.001
+    assert metered.rapl.edge_s() == pytest.approx(edge_s)
+    assert metered.rapl.watch() == 0.1  # it is known, so the quick looks are over

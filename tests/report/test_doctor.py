@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from machine import Machine
@@ -11,9 +13,11 @@ from records import a_context
 
 from jupyter_carbon.calibration.fit import Point, WallFit, wall_model
 from jupyter_carbon.calibration.store import NOTHING, Calibration
-from jupyter_carbon.model import Context
+from jupyter_carbon.model import Context, Domain
 from jupyter_carbon.power import Refusal
+from jupyter_carbon.power.counter import FaultLog
 from jupyter_carbon.power.cpu_curve import CpuCurve
+from jupyter_carbon.power.gpu_curve import GpuCurve
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.rapl import REMEDY, Rapl
 from jupyter_carbon.report.doctor import examine, findings_text, of_calibration, of_clock, of_ledger
@@ -46,6 +50,34 @@ def test_faults_so_far_are_a_problem(machine):
     told = findings(machine, rapl)["rapl"]
     assert told.health == "problem"
     assert told.text.endswith("faults so far: read-failed:package-0")
+
+
+class Cards:
+    """A source of cards, one of which its driver refuses to tell of."""
+
+    name, components = "nvml", ("gpu",)
+    domains = (Domain("gpu", "gpu1", "nvml-utilisation", "assumed", 22.0, 1.0),)
+    idle_w: ClassVar = {"gpu1": 22.0}
+    power_limit_w: ClassVar = {"gpu1": 200.0}
+    refused: ClassVar = {"gpu0": "neither an energy counter nor a power gauge (Not Supported)"}
+
+    def __init__(self) -> None:
+        self.faults = FaultLog()
+        self.faults.note("gpu0", "not-metered", -math.inf, math.inf)
+        self.faults.note("gpu1", "power-unknown", -math.inf, math.inf)
+
+
+def test_a_card_that_cannot_be_metered_is_named_with_its_cause(machine):
+    told = examine(host(machine), [Cards()], (), a_context())
+    modelled, missing = (finding for finding in told if finding.topic == "nvml")
+    assert (missing.health, missing.text) == (
+        "problem", "gpu0 is not metered: neither an energy counter nor a power gauge (Not Supported)"
+    )  # fmt: skip
+    assert (modelled.health, modelled.text) == (
+        "note",
+        "GPU gpu1 assumed, a step of 1000 ms, at most 200 W; gpu1: the driver tells how busy it was and not what it "
+        "drew: modelled by its rating",
+    )
 
 
 def test_a_permission_that_is_missing_has_one_durable_remedy(machine):
@@ -176,6 +208,22 @@ def test_a_guest_cannot_be_calibrated_and_is_not_asked_to(tmp_path):
     told = of_calibration(NOTHING, a_context(), host(Machine(tmp_path / "guest", guest=True)))
     assert (told.health, told.remedy) == ("note", None)
     assert "the host machine's" in told.text
+
+
+def test_a_card_is_told_with_its_model_its_day_and_how_far_off_it_was(machine):
+    card = GpuCurve("gpu0", "A card", 60.0, 660.0, 0.5, 0.012, "2026-11-20")
+    told = of_calibration(Calibration(gpus={"GPU-0": card}), a_context(), host(machine))
+    assert (told.health, told.text) == (
+        "good",
+        "gpu0 (A card) on 2026-11-20: 60 W at rest, 660 W at full load, off by 1.2%",
+    )
+
+
+def test_a_guest_s_card_can_be_calibrated(tmp_path):
+    domains = (*a_context().domains, Domain("gpu", "gpu0", "nvml-energy", "measured", 0.1, 0.1))
+    context = replace(a_context(), domains=domains)
+    told = of_calibration(NOTHING, context, host(Machine(tmp_path / "guest", guest=True)))
+    assert (told.health, told.remedy) == ("note", "import torch, then %carbon calibrate devices")
 
 
 def test_the_wall_is_told_with_its_range_fitted_or_not(machine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from machine import Machine
@@ -12,12 +13,14 @@ from records import a_context
 
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.meter.processes import ProcessTree
-from jupyter_carbon.model import Context
+from jupyter_carbon.model import Context, Domain, Window
+from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator
+from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.cpu_model import CpuModel
 from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.power.rapl import Rapl
 from jupyter_carbon.report.doctor import Finding
-from jupyter_carbon.report.self_test import LOAD_S, REST_S, _of_pace, judge, pace, run, verdict
+from jupyter_carbon.report.self_test import LOAD_S, REST_S, Trial, _of_pace, judge, pace, run, verdict
 
 CPUS = 4
 
@@ -38,7 +41,7 @@ class Bench:
         self.context = replace(a_context(), domains=self.meter.domains, n_cpu=CPUS, power_limit_w={"package-0": 200.0})
 
     def load(self, cpus: int, seconds: float, wait: Callable[[], None]) -> None:
-        self.ours = float(cpus)
+        self.ours = min(float(cpus), CPUS - self.others)
         wait()
         self.ours = 0.0
 
@@ -49,9 +52,9 @@ class Bench:
         self.machine.busy(self.busy_s)
         self.zone.add_j(self.watts() * seconds)
 
-    def told(self) -> dict[str, Finding]:
+    def told(self, curve: CpuCurve | None = None) -> dict[str, Finding]:
         trial = run(self.meter, cpus=2, load=self.load, sleep=self.sleep)
-        return {finding.text.partition(":")[0]: finding for finding in judge(trial, self.context)}
+        return {finding.text.partition(":")[0]: finding for finding in judge(trial, self.context, curve)}
 
 
 @pytest.fixture
@@ -123,6 +126,113 @@ def test_a_machine_less_busy_than_ourselves_is_not_this_machine(bench):
     told = judge(replace(trial, loaded=loaded), bench.context)[1]
     assert told.health == "problem"
     assert "/proc/stat is not this machine's" in told.text
+
+
+def test_on_a_machine_that_is_full_already_nothing_is_told_and_nothing_alarmed(bench):
+    bench.others = 4.0  # all four, before and after: the load gets none of them, or takes theirs
+    told = bench.told()["CPU package-0"]
+    assert told.health == "note"
+    assert told.text.endswith("; the CPUs were as busy before, so nothing is told")
+
+
+def test_of_two_packages_the_load_may_run_on_one(bench):
+    trial = run(bench.meter, cpus=2, load=bench.load, sleep=bench.sleep)
+    other = Domain("cpu", "package-1", "rapl", "measured", 0.001, 0.001)
+
+    def with_other(window: Window, watts: float) -> Window:
+        return replace(window, energy_j={**window.energy_j, other: watts * window.duration_s})
+
+    both = Trial(with_other(trial.before, 9.0), with_other(trial.loaded, 9.0), with_other(trial.after, 9.0), 2)
+    told = judge(both, replace(bench.context, domains=(*bench.context.domains, other)))
+    assert {finding.health for finding in told} == {"good"}
+
+
+# --- a counter that counts double, or half --------------------------------------------------------------------------
+
+KNOWN = CpuCurve(10.0, 110.0, "2026-11-22")
+"""What the package's counter said once: 10 W at rest, and 10 + 100 x (1 - 0.5^2.7) = 94.6 W with two of four busy."""
+
+
+@pytest.mark.parametrize(
+    ("times", "health", "words"), [(1.0, "good", ""), (2.0, "problem", "says more"), (0.5, "problem", "says less")]
+)
+def test_a_counter_is_held_against_this_machine_s_calibration(bench, times, health, words):
+    bench.watts = lambda: times * (10.0 + 84.6 * bench.ours / 2)
+    told = bench.told(KNOWN)["calibration"]
+    assert told.health == health
+    assert words in told.text
+    assert told.text.startswith(f"calibration: {times * 10:.3g} W for 10 W, {times * 94.6:.3g} W for 94.6 W")
+
+
+class Card:
+    """A card that draws 50 W by its gauge, and whose counter counts so many times as much."""
+
+    name, components = "nvml", ("gpu",)
+    domains = (Domain("gpu", "gpu0", "nvml-energy", "measured", 0.1, 0.1),)
+    idle_w: ClassVar = {"gpu0": 50.0}
+    power_limit_w: ClassVar = {"gpu0": 300.0}
+    allotted = ()
+
+    def __init__(self, clock: Clock, times: float) -> None:
+        self.clock, self.times, self.faults = clock, times, FaultLog()
+
+    def energy_j(self):
+        return {self.domains[0]: 50.0 * self.times * (self.clock() - 1000.0)}
+
+    def gauge_w(self):
+        return {"gpu0": 50.0}
+
+    def busy_s(self, pids):
+        return {}
+
+    def presence(self, pids):
+        return {"gpu0": "empty"}
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("times", "health"), [(1.0, "good"), (2.0, "problem"), (0.5, "problem")])
+def test_a_card_s_counter_is_held_against_its_gauge(bench, times, health):
+    bench.meter.add_gpus(Card(bench.clock, times))
+    bench.sleep(1.0)
+    told = bench.told()["GPU gpu0"]
+    assert told.health == health
+    assert ", 50 W by its gauge" in told.text
+    assert told.text.endswith(f"counter says {50 * times:.3g} W: one of the two is wrong") == (times != 1.0)
+
+
+class Gauge(Card):
+    """The same card without a counter: its gauge is integrated, as long as somebody looks."""
+
+    domains = (Domain("gpu", "gpu0", "nvml-power", "measured", 0.1, 0.1),)
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, 1.0)
+        self.gauge = GaugeIntegrator(
+            lambda: 50.0, max_w=300.0, device="gpu0", faults=self.faults, clock=clock, suspended_s=clock.suspended
+        )
+
+    def energy_j(self):
+        return {self.domains[0]: self.gauge.energy_j()}
+
+    def gauge_w(self):
+        return {}
+
+    def watch(self):
+        return self.gauge.watch()
+
+    def edge_s(self):
+        return {"gpu0": 0.1}
+
+
+def test_a_card_that_has_a_gauge_alone_is_looked_at_meanwhile(bench):
+    bench.meter.add_gpus(Gauge(bench.clock))
+    bench.meter.watch(1.0, lambda seconds: bench.sleep(seconds) is not None)
+    told = bench.told()["GPU gpu0"]
+    assert (told.health, told.text) == (
+        "good", "GPU gpu0: 200 J under load (50 W), 50 W at rest before, 50 W after (measured)"
+    )  # fmt: skip
 
 
 # --- what a read costs, and the counter's step ---------------------------------------------------------------------

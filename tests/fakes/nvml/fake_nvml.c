@@ -2,12 +2,14 @@
  *
  *   cc -shared -fPIC -O1 -Wl,-soname,libnvidia-ml.so.1 -o libnvidia-ml.so.1 fake_nvml.c -lm
  *
- * Its power is a profile, a text file with lines "seconds watts [watts_at_end]" that repeat for ever; its energy
- * counter is the exact integral of that profile, so a test integrates the same text and knows the truth.
+ * Its power is a profile, a text file with lines "seconds watts [watts_at_end [utilisation_percent]]" that repeat for
+ * ever; its energy counter is the exact integral of that profile, so a test integrates the same text and knows the
+ * truth.  Lines may be added while it is read: what a load writes there has been drawn.
  * Everything else is told by the environment, read at each nvmlInit:
  *
  *   FAKE_NVML_DEVICES      how many devices (1)
  *   FAKE_NVML_INIT_CODE    what nvmlInit returns (0; 9 = driver not loaded)
+ *   FAKE_NVML_GATE         a folder: nvmlInit makes the file "asked" there and does not answer before "open" is there
  *   FAKE_NVML_NOW_FILE     a file that holds the present moment in seconds: time stands still until it is rewritten.
  *                          Without it the clock is CLOCK_MONOTONIC (Python's time.monotonic on Linux).
  *   FAKE_NVML_T0           the moment at which the profile begins, on that clock (the first nvmlInit of the process;
@@ -24,6 +26,9 @@
  *   FAKE_NVML_NO_COUNTER     1 = the card has no energy counter
  *   FAKE_NVML_NO_POWER       1 = the card has no power gauge (many vGPUs)
  *   FAKE_NVML_NO_UTILISATION 1 = the driver does not tell utilisation by process
+ *   FAKE_NVML_NO_RATES       1 = nor that of the card
+ *   FAKE_NVML_RATES_MEAN_S   that of the card is a mean over this many past seconds of the profile (0.2), if that tells
+ *                            it; else the sum of those who compute at the moment
  *   FAKE_NVML_GAUGE_MEAN_S   the gauge is a mean over this many past seconds (0 = instantaneous)
  *   FAKE_NVML_LIMIT_W        enforced power limit (300; 0 = not supported)
  *   FAKE_NVML_CAPABILITY     CUDA compute capability ("9.0"; "0" = not supported)
@@ -34,8 +39,8 @@
  *   FAKE_NVML_SAMPLE_S       utilisation is sampled this often (0.2)
  *   FAKE_NVML_MIG            compute slices of the MIG instances, "3,4" (MIG is not supported)
  *   FAKE_NVML_MIG_SLICES     compute slices of the whole card (7; an A30 has 4)
- *   FAKE_NVML_FAIL           "call:code:from_s:to_s", several parted by ';'; call is energy, power, limit, processes
- *                            or utilisation; code 15 = GPU is lost, 999 = unknown error (never)
+ *   FAKE_NVML_FAIL           "call:code:from_s:to_s", several parted by ';'; call is energy, power, limit, processes,
+ *                            rates or utilisation; code 15 = GPU is lost, 999 = unknown error (never)
  *
  * fake_nvml_calls() counts the calls of all nvmlDevice functions in this process.
  */
@@ -45,26 +50,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { OK = 0, UNINITIALIZED = 1, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
-enum { MAX_DEVICES = 16, MAX_LINES = 1024, MAX_PROCESSES = 32, MAX_FAILURES = 8, MAX_INSTANCES = 7 };
+enum { MAX_DEVICES = 16, MAX_LINES = 8192, MAX_PROCESSES = 32, MAX_FAILURES = 8, MAX_INSTANCES = 7 };
 #define UTILISATION_KEPT_S 10.0 /* the driver's own buffer is short */
 
-typedef struct { double s, from_w, to_w; } Line;
+typedef struct { double s, from_w, to_w, percent; } Line; /* percent: below 0 where it is not told */
 typedef struct { unsigned pid; double from_s, to_s, sm; int instance; } Process;
 typedef struct { char call[16]; int code; double from_s, to_s; } Failure;
 typedef struct Device Device;
 struct Device {
   int index, instance; /* instance: -1 for a whole card */
   Device *parent;
-  char name[96], uuid[96], pci[32];
+  char name[96], uuid[96], pci[32], profile[512];
+  long long profile_size;
   Line lines[MAX_LINES];
   int n_lines;
   double period_s, period_j;
-  double step_s, base_j, reset_at_s, freeze_s, thaw_s, jump_at_s, jump_j, gauge_mean_s, limit_w, sample_s;
-  int no_counter, no_power, no_utilisation, capability_major, capability_minor;
+  double step_s, base_j, reset_at_s, freeze_s, thaw_s, jump_at_s, jump_j, gauge_mean_s, limit_w, sample_s, rates_mean_s;
+  int no_counter, no_power, no_utilisation, no_rates, capability_major, capability_minor;
   Process processes[MAX_PROCESSES];
   int n_processes;
   Failure failures[MAX_FAILURES];
@@ -115,13 +122,14 @@ static int read_profile(Device *card, const char *path) {
   char text[256];
   while (file && card->n_lines < MAX_LINES && fgets(text, sizeof text, file)) {
     Line line;
-    int fields = sscanf(text, "%lf %lf %lf", &line.s, &line.from_w, &line.to_w);
+    int fields = sscanf(text, "%lf %lf %lf %lf", &line.s, &line.from_w, &line.to_w, &line.percent);
     if (fields < 2 || line.s <= 0) continue;
     if (fields == 2) line.to_w = line.from_w;
+    if (fields < 4) line.percent = -1;
     card->lines[card->n_lines++] = line;
   }
   if (file) fclose(file);
-  if (!card->n_lines) card->lines[card->n_lines++] = (Line){1, 100, 100};
+  if (!card->n_lines) card->lines[card->n_lines++] = (Line){1, 100, 100, -1};
   card->period_s = card->period_j = 0;
   for (int i = 0; i < card->n_lines; i++) {
     card->period_s += card->lines[i].s;
@@ -184,12 +192,25 @@ static int read_card(Device *card, int i) {
   card->no_counter = number("NO_COUNTER", i, 0) != 0;
   card->no_power = number("NO_POWER", i, 0) != 0;
   card->no_utilisation = number("NO_UTILISATION", i, 0) != 0;
+  card->no_rates = number("NO_RATES", i, 0) != 0;
   sscanf(option("CAPABILITY", i, "9.0"), "%d.%d", &card->capability_major, &card->capability_minor);
   read_processes(card, option("PROCESSES", i, NULL));
   read_failures(card, option("FAIL", i, NULL));
   card->all_slices = (int)number("MIG_SLICES", i, 7);
   read_instances(card, option("MIG", i, NULL));
-  return read_profile(card, option("PROFILE", i, NULL));
+  card->rates_mean_s = number("RATES_MEAN_S", i, 0.2);
+  snprintf(card->profile, sizeof card->profile, "%s", option("PROFILE", i, ""));
+  struct stat now;
+  if (*card->profile && !stat(card->profile, &now)) card->profile_size = now.st_size;
+  return read_profile(card, *card->profile ? card->profile : NULL);
+}
+
+/* Read the profile again where lines were added to it. */
+static void refresh(Device *card) {
+  struct stat now;
+  if (!*card->profile || stat(card->profile, &now) || now.st_size == card->profile_size) return;
+  card->profile_size = now.st_size;
+  read_profile(card, card->profile);
 }
 
 /* --- the profile ------------------------------------------------------------------------------------------- */
@@ -204,6 +225,18 @@ static double energy_j(const Device *card, double t_s) {
     left_s -= s;
   }
   return sum_j;
+}
+
+/* Seconds of work up to a moment. */
+static double busy_s(const Device *card, double t_s) {
+  double sum_s = 0, left_s = fmax(t_s, 0);
+  while (left_s > 0)
+    for (int i = 0; i < card->n_lines && left_s > 0; i++) {
+      double s = fmin(left_s, card->lines[i].s);
+      sum_s += s * card->lines[i].percent / 100;
+      left_s -= s;
+    }
+  return sum_s;
 }
 
 static double momentary_w(const Device *card, double t_s) {
@@ -236,6 +269,14 @@ static int failing(const Device *card, const char *call) {
 
 int nvmlInitWithFlags(unsigned flags) {
   (void)flags;
+  const char *gate = getenv("FAKE_NVML_GATE");
+  if (gate && *gate) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/asked", gate);
+    close(open(path, O_WRONLY | O_CREAT, 0600));
+    snprintf(path, sizeof path, "%s/open", gate);
+    while (access(path, F_OK)) usleep(1000);
+  }
   int code = atoi(option("INIT_CODE", 0, "0"));
   if (code) return code;
   if (now_fd >= 0) close(now_fd);
@@ -405,6 +446,7 @@ int nvmlDeviceGetPowerUsage(Device *device, unsigned *mw) {
   int code = failing(device, "power");
   if (code) return code;
   if (device->no_power) return NOT_SUPPORTED;
+  refresh(device);
   *mw = (unsigned)lround(power_w(device, now_s()) * 1000);
   return OK;
 }
@@ -445,6 +487,7 @@ int nvmlDeviceGetTotalEnergyConsumption(Device *device, unsigned long long *mj) 
   int code = failing(device, "energy");
   if (code) return code;
   if (device->no_counter) return NOT_SUPPORTED;
+  refresh(device);
   double t_s = now_s();
   if (device->step_s > 0) t_s = floor(t_s / device->step_s + 1e-9) * device->step_s;
   if (device->freeze_s <= t_s && t_s < device->thaw_s) t_s = device->freeze_s;
@@ -457,8 +500,18 @@ int nvmlDeviceGetTotalEnergyConsumption(Device *device, unsigned long long *mj) 
 
 int nvmlDeviceGetUtilizationRates(Device *device, unsigned rates[2]) {
   WHOLE_CARD(device);
-  if (device->n_instances) return NOT_SUPPORTED;
+  if (device->n_instances || device->no_rates) return NOT_SUPPORTED;
+  int code = failing(device, "rates");
+  if (code) return code;
+  refresh(device);
   double t_s = now_s(), sm = 0;
+  if (device->lines[0].percent >= 0) {
+    double mean_s = fmin(device->rates_mean_s, t_s);
+    sm = mean_s > 0 ? 100 * (busy_s(device, t_s) - busy_s(device, t_s - mean_s)) / mean_s : device->lines[0].percent;
+    rates[0] = (unsigned)lround(sm);
+    rates[1] = 0;
+    return OK;
+  }
   for (int i = 0; i < device->n_processes; i++) {
     const Process *p = &device->processes[i];
     if (p->from_s <= t_s && t_s < p->to_s) sm += p->sm;

@@ -15,12 +15,17 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def build(folder: Path) -> Path:
-    """Compile the fake into `folder`; put that on LD_LIBRARY_PATH.  Environment: see the head of fake_nvml.c."""
+def build(folder: Path, *missing: str) -> Path:
+    """Compile the fake into `folder`; put that on LD_LIBRARY_PATH.  Environment: see the head of fake_nvml.c.
+
+    Functions that are `missing` are not in the library, as those of newer drivers are not in older ones.
+    """
     library = folder / "libnvidia-ml.so.1"
-    soname = "-Wl,-soname,libnvidia-ml.so.1"
-    words = ["cc", "-shared", "-fPIC", "-O1", soname, "-o", str(library), str(HERE / "fake_nvml.c"), "-lm"]
-    subprocess.run(words, check=True, timeout=60)
+    words = ["cc", "-shared", "-fPIC", "-O1", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(library)]
+    if missing:
+        (folder / "exports").write_text(f"{{ local: {' '.join(f'{name};' for name in missing)} }};")
+        words.append(f"-Wl,--version-script={folder / 'exports'}")
+    subprocess.run([*words, str(HERE / "fake_nvml.c"), "-lm"], check=True, timeout=60)
     return library
 
 
@@ -53,13 +58,26 @@ class GpuReader:
         """Set the moment."""
         self._now.write_text(f"{seconds:.6f}".ljust(24))
 
-    def open(self, fake: Mapping[str, object] | None = None, **environ: str) -> dict[str, Any]:
-        """`Nvml.open` on a machine that `fake` describes (FAKE_NVML_ is put before its keys)."""
+    def open(
+        self,
+        fake: Mapping[str, object] | None = None,
+        curves: Mapping[str, tuple[object, ...]] | None = None,
+        **environ: str,
+    ) -> dict[str, Any]:
+        """`Nvml.open` on a machine that `fake` describes (FAKE_NVML_ is put before its keys) and whose cards were
+        measured as `curves` say: the fields of a `GpuCurve`, by UUID."""
         described = {f"FAKE_NVML_{key}": str(value) for key, value in (fake or {}).items()}
-        return self._ask("open", described, environ, str(self.root))  # type: ignore[no-any-return]
+        return self._ask("open", described, environ, str(self.root), dict(curves or {}))  # type: ignore[no-any-return]
 
     def energy_j(self) -> dict[str, float]:
         return self._ask("energy_j")  # type: ignore[no-any-return]
+
+    def watched_until(self, seconds: float) -> None:
+        """Set the moment; until then the ticker has looked."""
+        self._ask("watched_until", seconds)
+
+    def energy_at_j(self, seconds: float) -> dict[str, float]:
+        return self._ask("energy_at_j", seconds)  # type: ignore[no-any-return]
 
     def busy_s(self, *pids: int) -> dict[str, list[float]]:
         return self._ask("busy_s", pids)  # type: ignore[no-any-return]
@@ -69,6 +87,9 @@ class GpuReader:
 
     def faults(self, start_s: float, end_s: float) -> list[str]:
         return self._ask("faults", start_s, end_s)  # type: ignore[no-any-return]
+
+    def utilisation(self) -> dict[str, float]:
+        return self._ask("utilisation")  # type: ignore[no-any-return]
 
     def calls(self) -> int:
         """NVML device functions called so far."""

@@ -7,11 +7,12 @@ import json
 import os
 import sys
 import traceback
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jupyter_carbon.model import SourceUnavailable
+from jupyter_carbon.power.gpu_curve import GpuCurve
 from jupyter_carbon.power.nvml import Nvml
 
 
@@ -21,6 +22,7 @@ class Place:
 
     root: Path
     environ: dict[str, str]
+    gpu_curves: dict[str, GpuCurve] = field(default_factory=dict)
 
 
 class Reader:
@@ -30,7 +32,9 @@ class Reader:
         self._now = Path(now_file)
         self._source: Nvml | None = None
 
-    def open(self, fake: dict[str, str], environ: dict[str, str], root: str) -> dict[str, Any]:
+    def open(
+        self, fake: dict[str, str], environ: dict[str, str], root: str, curves: dict[str, list[Any]]
+    ) -> dict[str, Any]:
         if self._source is not None:
             self._source.close()
             self._source = None
@@ -38,7 +42,8 @@ class Reader:
             del os.environ[key]
         os.environ.update(fake, FAKE_NVML_NOW_FILE=str(self._now))
         try:
-            source = Nvml.open(Place(Path(root), environ), clock=lambda: float(self._now.read_text()))
+            place = Place(Path(root), environ, {uuid: GpuCurve(*curve) for uuid, curve in curves.items()})
+            source = Nvml.open(place, clock=lambda: float(self._now.read_text()))
         except SourceUnavailable as err:
             return {"unavailable": str(err)}
         self._source = source
@@ -58,6 +63,15 @@ class Reader:
     def energy_j(self) -> dict[str, float]:
         return {domain.device: energy_j for domain, energy_j in self.source.energy_j().items()}
 
+    def watched_until(self, moment_s: float) -> None:
+        """Time passes while somebody looks whenever the source wants to be looked at."""
+        while (now_s := float(self._now.read_text()) + max(self.source.watch(), 0.001)) < moment_s:
+            self._now.write_text(f"{now_s:.6f}".ljust(24))
+        self._now.write_text(f"{moment_s:.6f}".ljust(24))
+
+    def energy_at_j(self, moment_s: float) -> dict[str, float]:
+        return {domain.device: energy_j for domain, energy_j in self.source.at(moment_s).items()}
+
     def busy_s(self, pids: list[int]) -> dict[str, tuple[float, float]]:
         return dict(self.source.busy_s(frozenset(pids)))
 
@@ -66,6 +80,9 @@ class Reader:
 
     def faults(self, start_s: float, end_s: float) -> list[str]:
         return list(self.source.faults.during(start_s, end_s))
+
+    def utilisation(self) -> dict[str, float]:
+        return dict(self.source.utilisation())
 
     def calls(self) -> int:
         return int(self._library.fake_nvml_calls())
