@@ -29,9 +29,9 @@ POWERCAP = "BENCHMARK_POWERCAP"
 def ours_session() -> Edges:
     """`Session.begin` and `end`: the meter and its journal without a notebook."""
     from jupyter_carbon.cell import Cell
-    from jupyter_carbon.session import Session
+    from jupyter_carbon.process import ThisProcess
 
-    session = Session.current()
+    session = ThisProcess.session()
     session.wait_until_warm(10.0)
     cells: list[Cell] = []
 
@@ -61,10 +61,10 @@ def hooks_of(shell: InteractiveShell) -> Edges:
     """A shell's events, with IPython's own objects."""
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
-    from jupyter_carbon.session import Session
+    from jupyter_carbon.process import ThisProcess
 
     shell.extension_manager.load_extension("jupyter_carbon")
-    Session.current().wait_until_warm(10.0)
+    ThisProcess.session().wait_until_warm(10.0)
     info = ExecutionInfo("pass", True, False, True, "7d1f")
     result = ExecutionResult(info)
     trigger = shell.events.trigger
@@ -74,9 +74,9 @@ def hooks_of(shell: InteractiveShell) -> Edges:
 def ours_measure() -> Edges:
     """`with jc.measure():`, whose record is made at its end."""
     import jupyter_carbon as jc
-    from jupyter_carbon.session import Session
+    from jupyter_carbon.process import ThisProcess
 
-    Session.current().wait_until_warm(10.0)
+    ThisProcess.session().wait_until_warm(10.0)
     blocks: list[jc.measure] = []
 
     def begin() -> None:

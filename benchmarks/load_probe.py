@@ -53,9 +53,9 @@ def load_ours() -> None:
 def settle() -> None:
     """Until the threads have done what the load left to them."""
     if "jupyter_carbon.session" in sys.modules:
-        from jupyter_carbon.session import Session
+        from jupyter_carbon.process import ThisProcess
 
-        Session.current().wait_until_warm(10.0)
+        ThisProcess.session().wait_until_warm(10.0)
     seen_s = -1.0
     while time.process_time() - seen_s > 1e-4:
         seen_s = time.process_time()

@@ -25,7 +25,7 @@ from jupyter_carbon.model import (
 if TYPE_CHECKING:
     from jupyter_carbon.api import best_start, history, intensity, measure, track
     from jupyter_carbon.estimate.estimator import estimate
-    from jupyter_carbon.estimate.planner import plan
+    from jupyter_carbon.estimate.own import plan
     from jupyter_carbon.estimate.workload import Workload
     from jupyter_carbon.report.efficiency import pareto, pepr
     from jupyter_carbon.report.equivalents import equivalents
@@ -60,7 +60,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("measure", "history", "intensity", "best_start", "track"), "jupyter_carbon.api"),
-    "plan": "jupyter_carbon.estimate.planner",
+    "plan": "jupyter_carbon.estimate.own",
     "Workload": "jupyter_carbon.estimate.workload",
     "pepr": "jupyter_carbon.report.efficiency",
     "pareto": "jupyter_carbon.report.efficiency",

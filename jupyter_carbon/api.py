@@ -20,6 +20,7 @@ from jupyter_carbon.grid import region as regions
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Running
 from jupyter_carbon.model import CarbonError, CarbonIntensity, CellRecord, CellRun, Method, Status
+from jupyter_carbon.process import ThisProcess
 from jupyter_carbon.session import Session
 from jupyter_carbon.units import J_PER_KWH
 
@@ -47,7 +48,7 @@ def history(since: date | str | None = None, notebook: str | Path | None = None)
     from jupyter_carbon.ledger.book import Ledger  # noqa: PLC0415
     from jupyter_carbon.ledger.history import frame  # noqa: PLC0415
 
-    ledger = Ledger.open(Session.ledger_of_process())
+    ledger = Ledger.open(ThisProcess.ledger_path())
     return frame(ledger.records(since=_moment(since), notebook=None if notebook is None else str(notebook)))
 
 
@@ -122,7 +123,7 @@ def best_start(
     pairs = list(forecast)
     slots = slots_given(pairs)
     now_s = slots[0].start_s if now is None else now.timestamp()
-    place = regions.resolve(names[0]) if names[0] else Session.place_of_process()
+    place = regions.resolve(names[0]) if names[0] else ThisProcess.place()
     signal = Signal(place.code, place.name, AS_GIVEN, AS_GIVEN, "forecast", AS_GIVEN)
     zone = min(pairs, key=lambda pair: pair[0])[0].tzinfo
     return advise(slots, signal, job, now_s=now_s, end_s=now_s + within_h * 3600.0, zone=zone)
@@ -138,8 +139,8 @@ def _advice(timeline: Timeline, job: Job, now_s: float, within_h: float) -> Advi
 
 
 def _timeline(region: str | None, method: Method, wait_s: float) -> Timeline:
-    place = regions.resolve(region) if region else Session.place_of_process()
-    live = Session.live_of_process()
+    place = regions.resolve(region) if region else ThisProcess.place()
+    live = ThisProcess.live()
     timeline = live.timeline(place, method)
     live.refresh_within(wait_s)
     return timeline
@@ -157,7 +158,7 @@ def track(steps: Iterable[T], total: int | None = None) -> Iterator[T]:
     """
     from jupyter_carbon.estimate import tracking  # noqa: PLC0415  (when somebody asks)
 
-    session = Session.current()
+    session = ThisProcess.session()
     show: Show = _kernel_bar() or tracking.Terminal(sys.stderr)
 
     def shown(progress: Progress) -> None:
@@ -263,7 +264,7 @@ class measure:
         if self._open:
             raise CarbonError("this block is open already: each needs a measure() of its own")
         self._record = self._tell = self._cell = self._part = None
-        self._session = session = Session.current()
+        self._session = session = ThisProcess.session()
         self._open = True
         session.boundary.run(lambda: self._begin(session))
         if self._cell is not None:

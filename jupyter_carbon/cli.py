@@ -170,7 +170,8 @@ def _estimate(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from jupyter_carbon.estimate.planner import plan, shown  # noqa: PLC0415  (it needs pandas)
+    from jupyter_carbon.estimate.own import plan  # noqa: PLC0415  (it needs numpy)
+    from jupyter_carbon.estimate.planner import shown  # noqa: PLC0415  (it needs pandas)
 
     planned = plan(scenarios_in(options.path))
     rows = planned.to_json(orient="records", date_format="iso", force_ascii=False, indent=1)

@@ -1,4 +1,4 @@
-"""The composition root: settings -> sources, meter, grid, ledger.  One session a process.
+"""The composition root: settings -> sources, meter, grid, ledger.
 
 `begin` and `end` are on the cell's path: two readings and two appends.  Everything else (deriving records, learning,
 SQLite, slow drivers) happens on the ticker's thread after the cell.
@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from jupyter_carbon.bookkeeper import Bookkeeper
 from jupyter_carbon.boundary import Boundary
@@ -79,9 +79,6 @@ SETTLE_FROM = 256
 LOOK_AROUND_S = 5.0
 """How often a running cell asks who else meters this machine; each cell's beginning and end do as well."""
 
-LOOK_S = 0.25
-"""How long a script's first block waits at most for what the tables know of its place's hours; for no network."""
-
 CLOSING_S = 2.0
 """How long a closing session, so an ending kernel, waits for a disk or a driver that does not answer.  Nothing is lost
 by not waiting: every finished cell is in the journal since its own end."""
@@ -93,63 +90,6 @@ NEWEST = 256
 
 class Session:
     """Meters this process: the cells of a notebook, or blocks of a script."""
-
-    _current: ClassVar[Session | None] = None
-    _opening: ClassVar[threading.Lock] = threading.Lock()
-
-    @classmethod
-    def current(cls, settings: Carbon | None = None) -> Session:
-        """The session of this process, opened on first use: there is one meter, one ticker, one journal.
-
-        A forked child's work is counted by its parent already: the child's own session writes no rows.
-        """
-        with cls._opening:
-            last = cls._current
-            if last is None or last.closed:
-                forked = last is not None and not last.is_of_this_process
-                cls._current = last = cls(settings or Carbon(), recording=not forked, forked=forked)
-                if settings is None:  # a script: no line of ours at its begin speaks of notes
-                    last.books.say_all()
-                    if last.settings.region:  # what is known of its hours, before its first block ends
-                        last._looked.wait(LOOK_S)
-            elif settings is not None and settings is not last.settings:
-                last.take(settings)
-            return last
-
-    @classmethod
-    def ledger_of_process(cls) -> Path:
-        """Where this process writes, or would."""
-        if cls._current is not None:
-            return cls._current.ledger_path
-        settings = Carbon()
-        settings.fill_from(os.environ)
-        return _ledger_path(settings)
-
-    @classmethod
-    def place_of_process(cls) -> regions.Region:
-        """Where this process takes its electricity, by its settings or as far as the machine knows."""
-        if cls._current is not None:
-            return cls._current.surroundings.place()[0]
-        settings = Carbon()
-        settings.fill_from(os.environ)
-        return regions.resolve(settings.region) if settings.region else regions.guess()
-
-    @classmethod
-    def live_of_process(cls) -> Live:
-        """What is known of grids in this process: the session's, or one by the settings it would have."""
-        if cls._current is not None and not cls._current.closed:
-            return cls._current.hours.live
-        from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (when somebody asks)
-
-        settings = Carbon()
-        settings.fill_from(os.environ)
-        return Live(
-            _grid_folder(_ledger_path(settings)),
-            os.environ,
-            enabled=settings.live,
-            provider=settings.provider,
-            area=settings.area,
-        )
 
     def __init__(
         self,
@@ -207,7 +147,7 @@ class Session:
         self.gpus_found = self._gpus_awaited = False
         self._warm, self._looked = threading.Event(), threading.Event()
         self.hours = Hours(self._make_live, lambda region: self.surroundings.place(region)[0])
-        self.books = Bookkeeper(_ledger_path(settings), self.id, recording=recording)
+        self.books = Bookkeeper(ledger_of(settings), self.id, recording=recording)
         self.upkeep = Upkeep(
             self.meter,
             self.surroundings,
@@ -315,7 +255,7 @@ class Session:
             from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
 
             waited = synchronise(sys.modules)
-            if waited == "unsure" and "unknown" in self.meter.gpu_presence.values():
+            if waited == "unsure" and self.meter.is_blind:
                 flags += (STILL_BUSY,)
             self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):
@@ -520,7 +460,7 @@ class Session:
                     self.meter.swap(source, CpuModel.open(self.host))
             self.surroundings.renew()
         self._follow_no_more()  # its rows are in this ledger
-        self.books.move(_ledger_path(self.settings))
+        self.books.move(ledger_of(self.settings))
 
     def close(self) -> None:
         """Hand the journal over and give everything back; what does not answer is not waited for long."""
@@ -657,7 +597,7 @@ class Session:
         from jupyter_carbon.grid.live import Live  # noqa: PLC0415  (on the ticker's thread, for a named place)
 
         return Live(
-            _grid_folder(self.books.path),
+            grid_beside(self.books.path),
             self._environ,
             enabled=self.settings.live and self.books.recording,
             provider=self.settings.provider,
@@ -678,6 +618,10 @@ class Session:
             except LedgerError as err:
                 self.books.warn(str(err))
 
+    def wait_for_hours(self, timeout_s: float) -> bool:
+        """Whether what the tables know of its place's hours is at hand within `timeout_s`."""
+        return self._looked.wait(timeout_s)
+
     def wait_until_warm(self, timeout_s: float) -> bool:
         """Whether all drivers have answered within `timeout_s`; never asked on a cell's path."""
         return self._warm.wait(timeout_s)
@@ -688,11 +632,12 @@ def sha1_of(source: str) -> str:
     return hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
-def _ledger_path(settings: Carbon) -> Path:
+def ledger_of(settings: Carbon) -> Path:
+    """Where rows go by these settings."""
     return Path(settings.ledger).expanduser() if settings.ledger else default_path()
 
 
-def _grid_folder(ledger: Path) -> Path:
+def grid_beside(ledger: Path) -> Path:
     """Where live sources' answers lie: beside the ledger, as its journals do."""
     try:
         return locate(ledger).with_suffix(".grid")
@@ -718,7 +663,6 @@ def _make_way(ours: weakref.ref[Session]) -> None:
 def _forget(ours: weakref.ref[Session]) -> None:
     """In a forked child: its hooks, threads and descriptors are the parent's, so nothing here counts or writes."""
     session = ours()
-    Session._opening = threading.Lock()  # another thread of the parent's may have held it
     if session is not None:
         # No setting is changed here: whoever observes it may wait for a lock that a thread of the parent's held.
         session.closed = True

@@ -399,8 +399,8 @@ def test_a_fault_of_ours_ends_at_the_block(run):
     told = run("""
     import logging
     logging.getLogger("jupyter_carbon").addHandler(logging.NullHandler())
-    from jupyter_carbon.session import Session
-    Session.current().meter._clock = None
+    from jupyter_carbon.process import ThisProcess
+    ThisProcess.session().meter._clock = None
     ran = []
     for _ in range(2):
         with jc.measure("block") as cell:
@@ -408,7 +408,7 @@ def test_a_fault_of_ours_ends_at_the_block(run):
     try:
         cell.record
     except jc.CarbonError:
-        print(json.dumps([ran, len(Session.current().boundary.faults) >= 1, Session.current().running]))
+        print(json.dumps([ran, len(ThisProcess.session().boundary.faults) >= 1, ThisProcess.session().running]))
     """)
     assert told == [[1, 1], True, False]
 

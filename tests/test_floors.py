@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "jupyter_carbon"
 # Lowest first; on one floor a name may lean on those to its left; "." is the package's own __init__.
 FLOORS = (
     "boundary unforkable turns value model units tables  power grid report.equivalents  meter footprint ledger  "
-    "calibration  account hours estimate report engines settings  surroundings bookkeeper upkeep cell tails  session  "
-    "api . notebook trackers cli"
+    "calibration  account hours estimate report engines settings  surroundings bookkeeper upkeep cell tails  "
+    "session process  api . notebook trackers cli"
 )
 RANK = {name.strip("."): rank for rank, name in enumerate(FLOORS.split())}
 VENDORS = {"amdsmi", "pynvml", "zeus_apple_silicon"}
@@ -63,7 +63,7 @@ def test_imports_only_go_down(module):
         (NETWORK, ["grid.providers"]),
         ({"sqlite3", "sqlalchemy"}, ["ledger"]),
         ({"IPython", "ipykernel"}, ["notebook", ""]),  # the package itself: for the type of a shell, never at run time
-        ({"session"}, ["notebook", "trackers", "cli", "api", ""]),
+        ({"session"}, ["process", "notebook", "trackers", "cli", "api", ""]),
     ],
     ids=["network", "databases", "IPython", "session"],
 )

@@ -38,13 +38,13 @@ def test_a_workload_says_at_least_what_its_word_says():
 @pytest.fixture
 def ours(tmp_path, monkeypatch):
     """A ledger of our own for this process's session."""
-    from jupyter_carbon.session import Session
+    from jupyter_carbon.process import ThisProcess
 
     monkeypatch.setenv("JUPYTER_CARBON_LEDGER", str(tmp_path / "ledger.sqlite"))
     monkeypatch.setenv("JUPYTER_CARBON_LIVE", "0")
     monkeypatch.setenv("JUPYTER_CARBON_REGION", "FR")
     yield
-    Session.current().close()
+    ThisProcess.session().close()
 
 
 def test_track_hands_on_every_step_and_says_the_whole_at_the_end(ours, capsys):
@@ -62,11 +62,11 @@ def test_track_says_nothing_where_nobody_knows_how_many_steps_there_are(ours, ca
 
 
 def test_a_loop_that_is_left_early_leaves_no_block_behind(ours):
-    from jupyter_carbon.session import Session
+    from jupyter_carbon.process import ThisProcess
 
     for _ in jc.track(range(9)):
         break
-    assert Session.current().meter._blocks_now() == []
+    assert ThisProcess.session().meter._blocks_now() == []
 
 
 def test_a_terminal_that_is_gone_does_not_end_the_loop(ours, monkeypatch):

@@ -666,9 +666,10 @@ def test_nothing_is_printed_and_nothing_logged_above_debug(machine, open_session
 
 def test_the_process_has_one_session_however_many_threads_ask_at_once(machine):
     code = """
+    from jupyter_carbon.process import ThisProcess
     os.environ["JUPYTER_CARBON_LEDGER"] = str(root / "ledger.sqlite")
     got = []
-    threads = [threading.Thread(target=lambda: got.append(Session.current())) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: got.append(ThisProcess.session())) for _ in range(8)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     print(len(set(map(id, got))))

@@ -238,6 +238,7 @@ def test_where_neither_the_framework_nor_the_driver_tells_it_may_still_run(drive
         "2 30\n3 300",
         "sys.modules['tensorflow'] = sys\n" + LAUNCH + "until(4.0)\nsession.close()\n",
         FAIL="processes:999:0:1e6",
+        NO_UTILISATION=1,
     )
     assert "may-still-run" in driven.rows()["launch"].flags
 

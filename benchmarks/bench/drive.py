@@ -111,6 +111,7 @@ def main(spec_path: str) -> None:
         registers.append(Register(zone, path.resolve(), os.open(path, os.O_WRONLY)))
     with contextlib.suppress(OSError):  # not root: the neighbours may hold it up, and it tells
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # cells that spin do so on another
     going = True
 
     def stop(*_: object) -> None:

@@ -14,6 +14,8 @@ LEAST_SPAN = 0.5
 """Utilisations that lie closer tell no curve between idle and full."""
 LEAST_RISE = 1.1
 """Power at the highest over power at the lowest: any card that is awake draws more as it computes."""
+QUIET = 0.1
+"""A card that is busier than this at rest has other work: a desktop's drawing takes a few per cent."""
 UNSTEADY = 0.1
 """The halves of a look that differ by more than this part are of two states: a card that heats up, or other work."""
 FALLS = 0.95
@@ -62,6 +64,11 @@ def _check(points: Sequence[Look]) -> None:
                 "again when it is cool and nothing else runs"
             )
     lowest, highest = points[0], points[-1]
+    if lowest.utilisation > QUIET:
+        raise CalibrationRefused(
+            f"it was busy for {lowest.utilisation:.0%} of the time while it should have rested.  Try again when "
+            "nothing else computes on it"
+        )
     if highest.utilisation - lowest.utilisation < LEAST_SPAN:
         raise CalibrationRefused(
             f"the points are equal: it was busy for {lowest.utilisation:.0%} to {highest.utilisation:.0%} of the "

@@ -104,6 +104,14 @@ class Calibrator:
 
     # --- stretches ----------------------------------------------------------------------------------------
 
+    def check(self, word: str) -> None:
+        """Refuse what cannot be done on this machine, before anybody is asked to look at a plug: processor and supply
+        are a guest's host's, but its cards are its own."""
+        if self._host.is_slice and not (word == "devices" and cards_of(self._meter)):
+            raise CalibrationRefused(
+                "this is a virtual machine, or shows only a part of one: plug and processor are its host's"
+            )
+
     def rest(self) -> Stretch:
         """See what the machine draws as it rests."""
         return self._stretch("rest", REST_S, self._rest)
@@ -121,7 +129,7 @@ class Calibrator:
         part: float = 1.0,
         gpu_load: GpuLoad | None = None,
     ) -> Stretch:
-        self._require_own_machine()
+        self.check("load")
         found: list[Stretch] = []
 
         def meanwhile() -> None:
@@ -138,7 +146,7 @@ class Calibrator:
         return self._gpu_load() if cards and all(card.quality == "measured" for card in cards) else None
 
     def _stretch(self, kind: str, seconds: float, look: Callable[[float], None]) -> Stretch:
-        self._require_own_machine()
+        self.check(kind)
         return self._look(kind, seconds, look)
 
     def _look(self, kind: str, seconds: float, look: Callable[[float], None]) -> Stretch:
@@ -156,12 +164,6 @@ class Calibrator:
     def _doze(self, seconds: float) -> bool:
         self._sleep(seconds)
         return False
-
-    def _require_own_machine(self) -> None:
-        if self._host.is_slice:
-            raise CalibrationRefused(
-                "this is a virtual machine, or shows only a part of one: plug and processor are its host's"
-            )
 
     # --- to the wall --------------------------------------------------------------------------------------
 
@@ -193,7 +195,7 @@ class Calibrator:
 
     def by_plug(self, plug: Plug, fetch: Fetch) -> str:
         """Rest, half load and full load, each beside the plug's own readings."""
-        self._require_own_machine()
+        self.check("plug")
         plug.watts(fetch)  # one that does not answer costs nobody a minute
         points: list[Point] = []
         stretch: Stretch
@@ -238,9 +240,8 @@ class Calibrator:
         """A minute: what every device with a counter draws at rest, for the first cell of a session that has not seen
         it rest; the processor at full load, for a session that cannot read its counter; and the cards' curves, for
         estimates and for a session that cannot read theirs.  A card is its guest's where the processor is not."""
+        self.check("devices")
         guest, cards = self._host.is_slice, cards_of(self._meter)
-        if not cards:
-            self._require_own_machine()
         rest = self._look("rest", MINUTE_REST_S, self._rest)
         idle_w = {d: watts for d, watts in rest.idle_w.items() if not guest or d in {card.device for card in cards}}
         if not idle_w and not cards:

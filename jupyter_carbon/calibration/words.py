@@ -62,10 +62,12 @@ def calibrate(
         return f"{told(calibrator.stored)}\n\n{HOW}"
     if words[0] == "plug":
         plug = named(words[1:], environ)
+        calibrator.check("plug")
         say(NOW["plug"])
         return calibrator.by_plug(plug, fetch)
-    if len(words) == 1 and words[0] in NOW:
-        say(NOW[words[0]])
+    if text.strip() in NOW:
+        calibrator.check(text.strip())
+        say(NOW[text.strip()])
     if words == ["rest"]:
         return stretch_text(calibrator.rest())
     if words == ["load"]:

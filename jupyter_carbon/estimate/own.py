@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_carbon import tables
 from jupyter_carbon.calibration.place import folder
 from jupyter_carbon.estimate import hardware
-from jupyter_carbon.estimate.estimator import estimate
+from jupyter_carbon.estimate.estimator import estimate, of_scenario
 from jupyter_carbon.estimate.result import Estimate
+from jupyter_carbon.estimate.scenario import Scenario
 from jupyter_carbon.model import HardwareSpec, Interval
 from jupyter_carbon.power.gpu_curve import GpuCurve
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.value import replace as with_fields
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IDLE = Interval(0.8, 1.0, 1.2)
 """A card's idle power another day over that of its calibration: it moves with temperature and clocks (assumed)."""
@@ -33,10 +37,34 @@ def estimate_here(
     """:func:`~jupyter_carbon.estimate.estimator.estimate`, by what `%carbon calibrate devices` has measured on this
     machine where the GPU or the CPU that is named is its own."""
     here = calibrated_host(environ, root)
-    if here is not None:
-        gpu = measured_gpu(gpu, here.gpu_curves) or gpu
-        more["cpu"] = measured_cpu(more.get("cpu"), here) or more.get("cpu")
-    return estimate(gpu, n_gpu, **more)
+    if here is None:
+        return estimate(gpu, n_gpu, **more)
+    return of_scenario(owned(Scenario.of(gpu=gpu, n_gpu=n_gpu, **more), here))
+
+
+def plan(
+    scenarios: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    environ: Mapping[str, str] = os.environ,
+    root: Path = Path("/"),
+) -> pd.DataFrame:
+    """The same rows with ``energy_kwh``, ``operational_kgco2e``, ``embodied_kgco2e`` and ``water_l``, each as ``_p5``,
+    ``_p50`` and ``_p95``, and their ``rank`` by the likely operational grams, 1 being the least.
+
+    `scenarios` is a table whose columns are arguments of :func:`estimate` (others pass through), or a mapping of
+    arguments to values, of which every combination becomes a row.  A row that cannot be has no numbers and says in
+    ``error`` which field, which value and what is allowed; the others are computed.  This machine's own parts are told
+    by what was measured of them, as :func:`estimate_here` does.
+    """
+    from jupyter_carbon.estimate import planner  # noqa: PLC0415  (it needs pandas)
+
+    return planner.plan(scenarios, here=calibrated_host(environ, root))
+
+
+def owned(scenario: Scenario, here: Host) -> Scenario:
+    """The same run with the measured figures of the parts that are this machine's."""
+    gpu, cpu = measured_gpu(scenario.gpu, here.gpu_curves), measured_cpu(scenario.cpu, here)
+    return replace(scenario, gpu=gpu or scenario.gpu, cpu=cpu or scenario.cpu)
 
 
 def calibrated_host(environ: Mapping[str, str], root: Path) -> Host | None:

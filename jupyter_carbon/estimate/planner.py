@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from jupyter_carbon.estimate.belief import Array, Belief, Number, Sum, is_any, merged, number_rows, number_where
 from jupyter_carbon.estimate.compose import ingredients, known_machine
 from jupyter_carbon.estimate.outcome import OF_BESIDE, OF_CPUS, Beside, Ingredients, Outcome, beside, cpus, outcome
+from jupyter_carbon.estimate.own import owned
 from jupyter_carbon.estimate.place import place
 from jupyter_carbon.estimate.scenario import Scenario
 from jupyter_carbon.estimate.sheet import Cases, Codes, Sheet, cases, errors, product, table
 from jupyter_carbon.estimate.when import RunHours, over
 from jupyter_carbon.model import CarbonError
+from jupyter_carbon.power.host import Host
 
 Recipe = tuple[Ingredients, RunHours]
 QUANTITIES = ("energy_kwh", "operational_kgco2e", "embodied_kgco2e", "water_l")
@@ -34,17 +36,20 @@ BLOCK = 1 << 14
 """Rows whose numbers stay in the processor's cache while they are worked on."""
 
 
-def plan(scenarios: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def plan(
+    scenarios: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]], *, here: Host | None = None
+) -> pd.DataFrame:
     """The same rows with ``energy_kwh``, ``operational_kgco2e``, ``embodied_kgco2e`` and ``water_l``, each as ``_p5``,
     ``_p50`` and ``_p95``, and their ``rank`` by the likely operational grams, 1 being the least.
 
     `scenarios` is a table whose columns are arguments of :func:`estimate` (others pass through), or a mapping of
     arguments to values, of which every combination becomes a row.  A row that cannot be has no numbers and says in
-    ``error`` which field, which value and what is allowed; the others are computed.
+    ``error`` which field, which value and what is allowed; the others are computed.  `here` is a machine whose parts
+    were measured: where they are named, their own figures stand for the table's.
     """
     sheet = product(scenarios) if isinstance(scenarios, Mapping) else table(pd.DataFrame(scenarios))
     wrong, distinct = errors(sheet), cases(sheet)
-    recipes, faults = _recipes(distinct)
+    recipes, faults = _recipes(distinct, here)
     numbers = _by_row(sheet, distinct, recipes)
     texts = _texts(wrong, faults, distinct, sheet)
     numbers[:, texts.codes >= 0] = np.nan
@@ -65,13 +70,14 @@ def shown(planned: pd.DataFrame) -> str:
     return str(lines.to_string(index=False, float_format=lambda number: f"{number:.3g}", na_rep=""))
 
 
-def _recipes(distinct: Cases) -> tuple[list[Recipe], list[str | None]]:
+def _recipes(distinct: Cases, here: Host | None) -> tuple[list[Recipe], list[str | None]]:
     """For each combination of names its ingredients, or why there are none (then those of another stand in)."""
     found: list[Recipe | None] = []
     faults: list[str | None] = []
     for names in distinct.names:
         try:
-            found.append(_recipe(Scenario.of(**names)))
+            scenario = Scenario.of(**names)
+            found.append(_recipe(scenario if here is None else owned(scenario, here)))
             faults.append(None)
         except (CarbonError, ValueError) as err:
             found.append(None)

@@ -15,28 +15,21 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import cast
 
+from jupyter_carbon.meter.edges import SETTLED_S, TRIM_FROM_S, TRIM_TO_S, Moment, both, own_part, settled, with_joules
 from jupyter_carbon.meter.processes import ProcessTree
-from jupyter_carbon.meter.short_cells import ShortCells
+from jupyter_carbon.meter.short_cells import Bursts
 from jupyter_carbon.meter.tail import LEAST_LOOK_S, LOOK_S, OURS, Card, Tail
 from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
-from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, WatchedSource
+from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, SteppedSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.value import replace
 
 SEARCH_FROM_S = 0.05
 """Cells longer than this have their child processes looked for once more at their end."""
 
-TRIM_FROM_S, TRIM_TO_S = 0.5e-3, 0.01
-"""Of cells between these the microseconds are taken off that pass between their own work and the readings at their
-edges: of longer ones a hundred are less than a hundredth, shorter ones are half a step of the quickest counter."""
-
 IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
 """Idle power is learned from stretches between cells at least this long in which the machine did next to nothing."""
-
-BURST_STEPS = 10.0
-"""Cells whose pauses are shorter than so many steps follow each other: what the counter says between two of them was
-drawn in them, but for the idle power of the pause."""
 
 SLOW_LOOK_S, SLOW_RATION = 1e-3, 1000.0
 """A driver that takes longer than this to answer is let rest for so many times as long between two looks."""
@@ -97,12 +90,14 @@ class Meter:
         self._sources: tuple[PowerSource, ...] = tuple(sources)
         self._gpus = tuple(cast("GpuSource", source) for source in self._sources if hasattr(source, "presence"))
         self._watched = tuple(cast("WatchedSource", source) for source in self._sources if hasattr(source, "watch"))
+        self._stepped = tuple(cast("SteppedSource", source) for source in self._sources if hasattr(source, "at"))
         self._cards = tuple(card for source in self._gpus for card in _cards_of(source))
         self._tail: Tail | None = None  # of the cell that ended last, until the next begins
         self._gpu_busy_s: Mapping[str, tuple[float, float]] = {}
         self._gpu_presence: Mapping[str, GpuPresence] = {}
         self._gpu_looks: deque[tuple[float, Mapping[str, GpuPresence]]] = deque(maxlen=KEPT_LOOKS)
         self._open: list[Running] = []
+        self._unsettled: Running | None = None  # a cell whose beginning is to be known better
         self._blocks: list[weakref.ref[Running]] = []  # a block that nobody ends is forgotten
         # Replaced whole, never changed: a window holds what was known when it was closed.
         self._idle_w: Mapping[str, float] = dict(idle_w or {})  # an earlier session's, until this one has seen better
@@ -112,7 +107,7 @@ class Meter:
         self._between: deque[Stretch] = deque()  # not bounded: what is dropped here would be joules of nobody
         self._tails: deque[Tail] = deque()  # of stretches that are to be taken
         self._to_learn: deque[Window] = deque(maxlen=KEPT_WINDOWS)
-        self._short: dict[Domain, ShortCells] = {}
+        self._short = Bursts()
         self._joined_s: dict[str, float] = {}
         self._looks_s: deque[float] = deque(maxlen=KEPT_TIMES)
         self._look_at_gpus()
@@ -138,6 +133,14 @@ class Meter:
         """Who computed on each GPU at the last look."""
         return self._gpu_presence
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether we may compute on a GPU and nobody tells: the driver neither lists us nor counts our utilisation."""
+        return any(
+            who == "unknown" and self._gpu_busy_s.get(device, (0.0, 0.0))[0] == 0.0
+            for device, who in self._gpu_presence.items()
+        )
+
     def add_gpus(self, source: GpuSource) -> None:
         """Count one more source from now on (a driver that took its time to open)."""
         with self._lock:
@@ -149,13 +152,15 @@ class Meter:
             self._cards = (*self._cards, *_cards_of(source))
             if hasattr(source, "watch"):
                 self._watched = (*self._watched, cast("WatchedSource", source))
+            if hasattr(source, "at"):
+                self._stepped = (*self._stepped, cast("SteppedSource", source))
             self._gpu_busy_s = {**self._gpu_busy_s, **busy_s}
             self._saw_on_gpus({**self._gpu_presence, **presence})
             # Whoever runs now counts this source from here: their present stretch gets its first value.
             first_j = source.energy_j()
-            self._last = _with(self._last, first_j)
+            self._last = with_joules(self._last, first_j)
             for running in (*self._open, *self._blocks_now()):
-                running.since = running.since and _with(running.since, first_j)
+                running.since = running.since and with_joules(running.since, first_j)
             self._joined_s.update(dict.fromkeys((d.device for d in source.domains), self._clock()))
             if not self._open:
                 self._close_stretch(self._read())  # from here on its idle power can be learned
@@ -185,11 +190,15 @@ class Meter:
             if self._gpus and "shared" in self._gpu_presence.values():
                 self._look_at_gpus()
             now = self._read_late()
+            self._unsettled = None
             if self._gpus and not self._open:
                 running.behind = self._cut_tail(now)
                 running.level_w = self._level_w(now, running.behind)
                 if self._tail is None or not self._tail.devices:
-                    now = self._without_burst(now)
+                    counted = now
+                    now = self._short.without_burst(self._last, now, self._idle_w, self._gpu_presence)
+                    if self._stepped and now is counted:
+                        self._unsettled = running
             self._close_stretch(now)
             running.began, running.since, running.began_cpu_s = now, now, self._tree.own_s
             if self._watched:
@@ -221,21 +230,18 @@ class Meter:
                 self._look_at_gpus()
         with self._lock:
             now = self._read()
-            if (
-                TRIM_FROM_S <= elapsed_s <= TRIM_TO_S
-                and not running.closed
-                and len(self._open) == 1
-                and not self._blocks
-            ):
+            self._settle()
+            self._unsettled = None
+            if TRIM_FROM_S <= elapsed_s <= TRIM_TO_S and not self._blocks:
                 now = self._trimmed(running, arrived, now)
             before = self._look_before(now, cast("Reading", running.began)) if self._gpus else now
             self._close_stretch(now)
             if running in self._open:
                 self._open.remove(running)
-            edge_s = _both(running.edge_s, self._edge_s()) if self._watched else {}
+            edge_s = both(running.edge_s, self._edge_s()) if self._watched else {}
             window = self._difference(running.closed, cast("Reading", running.began), now, edge_s)
             if self._gpus:
-                window = self._with_likely_w(window)
+                window = self._short.with_likely_w(window)
                 since_j2 = running.wander_j2.get
                 missed_j2 = {device: max(0.0, j2 - since_j2(device, 0.0)) for device, j2 in self._wander_j2().items()}
                 window = replace(window, wander_j={device: math.sqrt(j2) for device, j2 in missed_j2.items()})
@@ -312,6 +318,7 @@ class Meter:
                 began_s = self._clock()
                 with self._lock:
                     next_s = min((source.watch() for source in self._watched), default=left_s)
+                    self._settle()
                 self._looks_s.append(self._clock() - began_s)
                 took_s = min(self._looks_s)  # one may have waited for a core, all of them for a driver
                 known = len(self._looks_s) == KEPT_TIMES
@@ -328,8 +335,12 @@ class Meter:
         return self._clock() - began_s
 
     def take_stretches(self) -> tuple[Stretch, ...]:
-        """The stretches between cells since the last call, from reading to reading; each is given once."""
-        return tuple(self._between.popleft() for _ in range(len(self._between)))
+        """The stretches between cells since the last call, from reading to reading, each once.  The last one is kept
+        back for a moment, while its end may still be known better."""
+        with self._lock:
+            self._settle()
+            kept_back = 0 if self._unsettled is None else 1
+            return tuple(self._between.popleft() for _ in range(len(self._between) - kept_back))
 
     def take_tail(self, began: Reading) -> Tail | None:
         """What devices went on doing in the stretch that began there, if they did; given once, stretch by stretch."""
@@ -384,7 +395,8 @@ class Meter:
     def close(self) -> None:
         """Close all sources."""
         with self._lock:
-            sources, self._sources, self._gpus, self._watched = self._sources, (), (), ()
+            sources = self._sources
+            self._sources = self._gpus = self._watched = self._stepped = ()
         for source in sources:
             source.close()
         self._tree.close()
@@ -412,19 +424,48 @@ class Meter:
             self._busy.release()
         return Reading(self._clock(), energy_j, tree_cpu_s, machine_busy_s, self._gpu_busy_s)
 
-    def _trimmed(self, running: Running, arrived: tuple[float, float], now: Reading) -> Reading:
-        """The edges of a cell moved to where its own work began and ended; what lies outside is the session's."""
-        began, last = cast("Reading", running.began), self._between[-1] if self._between else None
-        if now.t_s <= began.t_s or last is None or last[1] is not began or running.since is not began:  # a card joined
+    def _trimmed(self, running: Running, arrived: Moment, now: Reading) -> Reading:
+        """The reading at the end of a cell of one stretch, with both its edges where its own work began and ended."""
+        began = cast("Reading", running.began)
+        if now.t_s <= began.t_s or not self._is_first_stretch_of(running):
             return now
-        began_cpu_s = running.began_cpu_s
-        released_s, released_cpu_s = running.released or (began.t_s, began_cpu_s)
-        arrived_s, arrived_cpu_s = max(arrived, (released_s, released_cpu_s))
-        running.began = running.since = _moved(began, now, released_s, released_cpu_s - began_cpu_s)
-        self._between[-1] = (last[0], running.began)
-        self._last = running.began
-        ours_s = now.tree_cpu_s - began.tree_cpu_s
-        return _moved(began, now, arrived_s, ours_s - (self._tree.own_s - arrived_cpu_s))
+        released = running.released or (began.t_s, running.began_cpu_s)
+        moved, now = own_part(
+            began, now, released, arrived, began_cpu_s=running.began_cpu_s, now_cpu_s=self._tree.own_s
+        )
+        self._begin_at(running, moved)
+        return now
+
+    def _settle(self) -> None:
+        """Where the cell that runs alone began, by counters that have moved on since."""
+        running = self._unsettled
+        if running is None:
+            return
+        if not self._is_first_stretch_of(running):
+            self._unsettled = None
+            return
+        began = cast("Reading", running.began)
+        better_j = {domain: j for source in self._stepped for domain, j in source.at(began.t_s).items()}
+        every = sum(len(source.domains) for source in self._stepped)
+        if len(better_j) == every or self._clock() - began.t_s > SETTLED_S:
+            self._unsettled = None
+            self._begin_at(running, settled(began, self._between[-1][0], better_j))
+            self._last_tick = self._last
+
+    def _is_first_stretch_of(self, running: Running) -> bool:
+        """Whether a cell runs alone, since its beginning, and the stretch before it may still be changed."""
+        began = running.began
+        return (
+            not running.closed
+            and running.since is began  # else a card joined
+            and self._open == [running]
+            and bool(self._between)
+            and self._between[-1][1] is began
+        )
+
+    def _begin_at(self, running: Running, reading: Reading) -> None:
+        running.began = running.since = self._last = reading
+        self._between[-1] = (self._between[-1][0], reading)
 
     def _wander_j2(self) -> Mapping[str, float]:
         gauged = (cast("GaugedSource", source) for source in self._gpus if hasattr(source, "wander_j2"))
@@ -432,40 +473,6 @@ class Meter:
 
     def _edge_s(self) -> Mapping[str, float]:
         return {device: edge_s for source in self._watched for device, edge_s in source.edge_s().items()}
-
-    def _without_burst(self, now: Reading) -> Reading:
-        """The reading at the end of a pause between two short cells, as if the pause had been idle: what the counter
-        says beyond that moves on into the cell that follows, for it shows the cell before only now."""
-        last, seconds = self._last, now.t_s - self._last.t_s
-        if not self._short or seconds > BURST_STEPS * max(domain.step_s for domain in self._short):
-            return now
-        idle_j = {
-            domain: last.energy_j[domain] + self._idle_w[domain.device] * seconds
-            for domain in self._short
-            if domain.component == "gpu"
-            and seconds <= BURST_STEPS * domain.step_s
-            and domain.device in self._idle_w
-            and self._gpu_presence.get(domain.device) in ("alone", "empty")
-        }
-        return _with(now, {d: j for d, j in idle_j.items() if j < now.energy_j[d]}) if idle_j else now
-
-    def _with_likely_w(self, window: Window) -> Window:
-        """A cell's window, where it is shorter than a card's step: `recent_w` holds what the card likely drew in it."""
-        seconds = window.duration_s
-        likely_w: dict[str, float] = {}
-        for domain, counted_j in window.energy_j.items():
-            if domain.component != "gpu":
-                continue
-            if seconds <= 0.0 or cast("float", window.elapsed_s) >= domain.step_s:
-                self._short.pop(domain, None)  # what is owed is less than a step, and this cell is many
-                continue
-            device = domain.device
-            short = self._short.get(domain)
-            if short is None:
-                short = self._short[domain] = ShortCells(domain.step_s)
-            expected_w = max(self._recent_w.get(device, 0.0), self._idle_w.get(device, 0.0))
-            likely_w[device] = short.tell(counted_j, seconds, expected_w=expected_w) / seconds
-        return replace(window, recent_w={**window.recent_w, **likely_w}) if likely_w else window
 
     def _look_at_gpus(self) -> None:
         if self._gpus:
@@ -535,7 +542,7 @@ class Meter:
             return ()
         working = tail.cut(now, self._gpu_presence, self._idle_w)
         if tail.devices:  # what a short cell owed is in its number now
-            self._short = {d: short for d, short in self._short.items() if d.device not in tail.devices}
+            self._short.forget(tail.devices)
         return working
 
     def _level_w(self, now: Reading, behind: Collection[str]) -> Mapping[str, float]:
@@ -629,28 +636,6 @@ def _cards_of(source: GpuSource) -> tuple[Card, ...]:
     idle_w, limit_w = source.idle_w, source.power_limit_w
     gpus = (domain for domain in source.domains if domain.component == "gpu")
     return tuple(Card(domain, limit_w[domain.device], idle_w[domain.device]) for domain in gpus)
-
-
-def _moved(a: Reading, b: Reading, t_s: float, tree_cpu_s: float) -> Reading:
-    """The reading at a moment between `a` and `b`, where our CPU had worked so long since `a`; joules and others' CPU
-    seconds on a straight line."""
-    part = (t_s - a.t_s) / (b.t_s - a.t_s)
-    before_j = a.energy_j
-    energy_j = {d: (was_j := before_j[d]) + (j - was_j) * part for d, j in b.energy_j.items()}
-    ours_s = b.tree_cpu_s - a.tree_cpu_s
-    tree_cpu_s = min(max(0.0, tree_cpu_s), ours_s)
-    others_s = max(0.0, b.machine_busy_s - a.machine_busy_s - ours_s)
-    busy_s = min(a.machine_busy_s + tree_cpu_s + others_s * part, b.machine_busy_s)
-    return Reading(t_s, energy_j, a.tree_cpu_s + tree_cpu_s, busy_s, b.gpu_busy_s)
-
-
-def _both(begin_s: Mapping[str, float], end_s: Mapping[str, float]) -> Mapping[str, float]:
-    """How well both edges are known together; to the millisecond, so that it seldom changes."""
-    return {device: round((begin_s.get(device, edge_s) + edge_s) / 2, 3) for device, edge_s in end_s.items()}
-
-
-def _with(reading: Reading, energy_j: Mapping[Domain, float]) -> Reading:
-    return replace(reading, energy_j={**reading.energy_j, **energy_j})
 
 
 def _own_sm_s(reading: Reading, domain: Domain) -> float:

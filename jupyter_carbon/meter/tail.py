@@ -24,7 +24,8 @@ LONGEST_S = 60.0
 """What goes on for longer runs by itself, in a thread or as a server, and is no cell's: a launch waits where about a
 thousand are queued before it, and those are done in a minute if each takes 60 ms (assumed)."""
 
-OURS: tuple[GpuPresence, ...] = ("alone", "shared")
+OURS: tuple[GpuPresence, ...] = ("alone", "shared", "unknown")
+"""Where we are, or may be."""
 
 
 @value
@@ -35,22 +36,25 @@ class Card:
     limit_w: float
     table_w: float
 
-    def works(self, a: Reading, b: Reading, who: GpuPresence | None, idle_w: Mapping[str, float]) -> bool:
+    def works(
+        self, a: Reading, b: Reading, who: GpuPresence | None, idle_w: Mapping[str, float], *, after_work: bool
+    ) -> bool:
         """Whether it worked for us between two readings, `who` being there: by what it drew, and by the utilisation of
-        our processes where the driver tells that."""
+        our processes where the driver tells that.  `after_work`: it may have worked until the first of them, and a step
+        of the counter show that late."""
         device, seconds = self.domain.device, b.t_s - a.t_s
-        if who not in OURS or self.domain not in a.energy_j:
+        if who not in OURS:
             return False
         looked = b.gpu_busy_s is not a.gpu_busy_s
         if looked and device in b.gpu_busy_s and device in a.gpu_busy_s:
             if b.gpu_busy_s[device][0] <= a.gpu_busy_s[device][0]:
                 return False
-        elif who == "shared":
+        elif who != "alone":
             return False  # nobody tells whose work it is
         rest_w = idle_w.get(device, self.table_w)
         above_j = b.energy_j[self.domain] - a.energy_j[self.domain] - rest_w * seconds
-        # A step of the counter may show what was drawn before.
-        return above_j > (self.limit_w - rest_w) * max(WORKING * seconds, self.domain.step_s)
+        late_s = self.domain.step_s if after_work else 0.0
+        return above_j > (self.limit_w - rest_w) * max(WORKING * seconds, late_s)
 
 
 class Tail:
@@ -122,9 +126,12 @@ class Tail:
     def _at_work(
         self, a: Reading, b: Reading, presence: Mapping[str, GpuPresence], idle_w: Mapping[str, float]
     ) -> tuple[str, ...]:
+        first = self._working is None
         rest_w = {**idle_w, **{device: max(w, idle_w.get(device, 0.0)) for device, w in self._level_w.items()}}
         return tuple(
-            card.domain.device for card in self._cards if card.works(a, b, presence.get(card.domain.device), rest_w)
+            card.domain.device
+            for card in self._cards
+            if card.works(a, b, presence.get(card.domain.device), rest_w, after_work=first)
         )
 
     def _goes_on(self, working: tuple[str, ...], now: Reading) -> None:

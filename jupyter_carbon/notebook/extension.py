@@ -10,6 +10,7 @@ from jupyter_carbon.notebook.connection import Connection
 from jupyter_carbon.notebook.hooks import Hooks, is_of_page
 from jupyter_carbon.notebook.magics import CarbonMagics
 from jupyter_carbon.notebook.transform import strip_carbon
+from jupyter_carbon.process import ThisProcess
 from jupyter_carbon.report.known import knowledge, place
 from jupyter_carbon.session import Session
 from jupyter_carbon.settings import Carbon
@@ -23,7 +24,7 @@ def load(shell: InteractiveShell) -> None:
     if CarbonMagics.of(shell) is not None:
         return
     settings, refused = Carbon.of(shell)
-    session = Session.current(settings)
+    session = ThisProcess.session(settings)
     session.note(*refused)
     session.notebook = session.notebook or shell.user_ns.get("__vsc_ipynb_file__")
     hooks = Hooks(shell, session)

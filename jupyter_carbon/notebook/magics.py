@@ -151,7 +151,7 @@ class CarbonMagics:
         from pathlib import Path  # noqa: PLC0415
 
         from jupyter_carbon.estimate.arguments import Words, scenarios_in  # noqa: PLC0415
-        from jupyter_carbon.estimate.planner import plan  # noqa: PLC0415
+        from jupyter_carbon.estimate.own import plan  # noqa: PLC0415
 
         words = Words("%carbon plan")
         words.add_argument("what", metavar="NAME_OR_FILE")

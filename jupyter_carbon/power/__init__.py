@@ -66,6 +66,13 @@ class WatchedSource(PowerSource, Protocol):
         """By device, how well the moment is known at which its counter moved last; at the worst its step."""
 
 
+class SteppedSource(PowerSource, Protocol):
+    """A source whose counters move seldom: what they held at a moment is known better when they have moved on."""
+
+    def at(self, t_s: float) -> Mapping[Domain, float]:
+        """Joules at a moment that has passed, of the domains whose counter has told of it since."""
+
+
 class GaugedSource(PowerSource, Protocol):
     """A source with power gauges, which are looked at and not counted."""
 

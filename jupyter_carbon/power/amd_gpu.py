@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from jupyter_carbon.model import Component, Domain, GpuPresence, Interval, SourceUnavailable
-from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator, Seconds, WrappingCounter
+from jupyter_carbon.power.counter import FaultLog, Seconds, WrappingCounter
+from jupyter_carbon.power.gauge import GaugeIntegrator
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.present import NO_CARD
 from jupyter_carbon.power.visible import (

@@ -1,4 +1,4 @@
-"""Hardware counters and gauges, told as joules that never fall; every doubt goes to a :class:`FaultLog`.
+"""Hardware counters, told as joules that never fall; every doubt goes to a :class:`FaultLog`.
 
 A failing counter is answered for, never silently: the seconds in doubt are filled with the expected power and noted.
 Nothing here is locked: counters and their log are read and written under the meter's lock.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 
 Seconds = Callable[[], float]
@@ -29,15 +28,7 @@ DECENT_STEPS = 20
 EDGE_S = 1e-3
 """A meter's reading takes some microseconds, so a fault may reach that far into the window beside its own."""
 LOOK_S = 0.1
-"""While cells run a gauge of the moment is looked at so often in the mean; and a counter that never rests, so that one
-that stands still is found out."""
-GOLDEN = 0.618034
-"""Looks at a gauge are half of that to one and a half times apart, by multiples of the golden section: looks at a fixed
-beat see always the same part of work that has a beat of its own (arXiv 2312.02741)."""
-FORGET = 0.8
-"""What is left, from look to look, of how far a gauge has swung between two of them."""
-GAP_S = 2.0
-"""A gauge that was not looked at for so long, while something ran, was not looked at."""
+"""A counter that never rests is looked at so often while cells run, so that one that stands still is found out."""
 STILL_S, STILL_STEPS = 0.05, 2.0
 """A counter that does not rest, and has not moved for so long and so many of its steps, is in doubt."""
 SPANS_PER_FAULT = 64
@@ -283,138 +274,3 @@ class WrappingCounter:
         """Since the last call, at the power of the last interval of its kind: work that ticks, or a pause."""
         seconds = max(now_s - self._seen_s, 0.0)
         return seconds * (self._pause_w if seconds >= PAUSE_S else self._recent_w)
-
-
-class GaugeIntegrator:
-    """Watts told as joules since the gauge was opened: trapezoids between the calls, each of which reads it once.
-
-    `max_w` is the most the device can draw.  The constructor lets a failing read through, `energy_j` never does.
-
-    Faults, by the name under which they are noted:
-
-    - ``read-failed``, ``implausible`` (below zero, beyond 1.5 x `max_w`): the last power holds until the gauge is back.
-    - ``gauge-gap``: not asked for more than 2 s.  From 5 s on they are filled with the power at their end: after a
-      pause that is idle, after a block that let nobody tick it is the work.  A trapezoid would take half of both.
-    - ``suspended``: the machine slept in between; only waking seconds are counted.
-    """
-
-    def __init__(
-        self,
-        read_w: Callable[[], float],
-        *,
-        max_w: float,
-        device: str,
-        faults: FaultLog,
-        errors: tuple[type[Exception], ...] = READ_ERRORS,
-        clock: Seconds = time.monotonic,
-        suspended_s: Seconds = suspended_s,
-    ) -> None:
-        self._read_w, self._errors = read_w, errors
-        self._clock, self._suspended_s = clock, suspended_s
-        self._device, self._faults = device, faults
-        self._guard_w = GUARD * max_w
-
-        power_w = read_w()
-        if not 0.0 <= power_w <= self._guard_w:
-            raise ValueError(f"{device}: the gauge shows {power_w} W on a device of {max_w} W")
-        self._power_w, self._seen_s = power_w, clock()
-        self._suspend_s = suspended_s()
-        self._total_j = 0.0
-        self._fault: str | None = None
-        self._looks, self._swing_w = 0, 0.0
-        self.wander_j2 = 0.0
-        """The variance of what trapezoids between the looks may have missed so far, in J²: looks at a power that
-        wanders without order err by the time between them times its deviation, which shows from look to look."""
-
-    def energy_j(self) -> float:
-        """Joules since the gauge was opened."""
-        fault: str | None = None
-        try:
-            power_w = self._read_w()
-        except self._errors:
-            power_w, fault = self._power_w, "read-failed"
-        if not 0.0 <= power_w <= self._guard_w:
-            power_w, fault = self._power_w, "implausible"
-        now_s = self._clock()
-        suspend_s = self._suspended_s()
-        self._total_j = max(self._total_j, self._sum_j(power_w, now_s))
-        if now_s - self._seen_s > GAP_S:
-            self._doubt("gauge-gap", now_s)
-        self.wander_j2 += self._missed_j2(power_w, now_s)
-        if suspend_s - self._suspend_s > SUSPEND_S:
-            self._doubt("suspended", now_s)
-        in_doubt = fault or self._fault  # a held power stands at one end of this trapezoid
-        if in_doubt:
-            self._doubt(in_doubt, now_s)
-        self._power_w, self._seen_s, self._fault = power_w, now_s, fault
-        self._suspend_s = max(suspend_s, self._suspend_s)
-        return self._total_j
-
-    def watch(self) -> float:
-        """Look at the gauge; the seconds until it wants the next look."""
-        self.energy_j()
-        self._looks += 1
-        return LOOK_S * (0.5 + self._looks * GOLDEN % 1.0)
-
-    def _missed_j2(self, power_w: float, now_s: float) -> float:
-        swing_w, seconds = abs(power_w - self._power_w), now_s - self._seen_s
-        self._swing_w = max(swing_w, FORGET * self._swing_w)
-        if seconds > 2.0 * LOOK_S:  # nobody looked: it may have swung as it did lately
-            swing_w = self._swing_w
-        return (swing_w * seconds) ** 2 / 2.0
-
-    def _sum_j(self, power_w: float, now_s: float) -> float:
-        """Joules up to now, where the gauge shows `power_w`."""
-        seconds = max(now_s - self._seen_s, 0.0)
-        if seconds > PAUSE_S:
-            return self._total_j + power_w * seconds
-        return self._total_j + (self._power_w + power_w) / 2 * seconds
-
-    def _doubt(self, kind: str, now_s: float) -> None:
-        self._faults.note(self._device, kind, self._seen_s, now_s)
-        self._faults.fill(self._device, self._seen_s, now_s)
-
-
-class MeanGauge(GaugeIntegrator):
-    """A gauge that shows the mean power of the last `mean_s` seconds.
-
-    A trapezoid would lag by half of that, so a cell of 3 s would lose a sixth of its work.  But such a gauge is exact
-    in another way: what was used up to now is what was used up to `mean_s` ago, and the mean times `mean_s`.  So the
-    joules so far are kept for that long, with straight lines between the looks.
-    """
-
-    def __init__(
-        self,
-        read_w: Callable[[], float],
-        *,
-        mean_s: float,
-        max_w: float,
-        device: str,
-        faults: FaultLog,
-        errors: tuple[type[Exception], ...] = READ_ERRORS,
-        clock: Seconds = time.monotonic,
-        suspended_s: Seconds = suspended_s,
-    ) -> None:
-        super().__init__(
-            read_w, max_w=max_w, device=device, faults=faults, errors=errors, clock=clock, suspended_s=suspended_s
-        )
-        self._mean_s = mean_s
-        self._past = deque([(self._seen_s - mean_s, -self._power_w * mean_s), (self._seen_s, 0.0)])
-
-    def _sum_j(self, power_w: float, now_s: float) -> float:
-        past, then_s = self._past, now_s - self._mean_s
-        last_s, last_j = past[-1]
-        if now_s <= last_s:
-            return last_j
-        if then_s >= last_s:  # the mean reaches back to a moment after the last look: until then as since then
-            then_j = last_j + power_w * (then_s - last_s)
-            past.clear()
-            past.append((then_s, then_j))
-        else:
-            while len(past) > 2 and past[1][0] <= then_s:
-                past.popleft()
-            (from_s, from_j), (to_s, to_j) = past[0], past[1]
-            then_j = from_j + (to_j - from_j) * (then_s - from_s) / (to_s - from_s)
-        now_j = then_j + power_w * self._mean_s
-        past.append((now_s, now_j))
-        return now_j

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator, Seconds, suspended_s
+from jupyter_carbon.power.counter import FaultLog, Seconds, suspended_s
+from jupyter_carbon.power.gauge import LOOK_S, GaugeIntegrator
 from jupyter_carbon.power.gpu_curve import GpuCurve
 
 UTILISATION_STEP_S = 1.0
@@ -30,6 +31,7 @@ def modelled_card(
         max_w=curve.full_w,
         device=device,
         faults=faults,
+        closest_s=LOOK_S,
         errors=errors,
         clock=clock,
         suspended_s=suspended_s,

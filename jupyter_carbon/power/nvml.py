@@ -13,15 +13,8 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from jupyter_carbon.model import ONE, Component, Domain, GpuPresence, Interval, Quality, SourceUnavailable
-from jupyter_carbon.power.counter import (
-    LOOK_S,
-    FaultLog,
-    GaugeIntegrator,
-    MeanGauge,
-    Seconds,
-    WrappingCounter,
-    suspended_s,
-)
+from jupyter_carbon.power.counter import FaultLog, Seconds, WrappingCounter, suspended_s
+from jupyter_carbon.power.gauge import LOOK_S, GaugeIntegrator, Glances, MeanGauge
 from jupyter_carbon.power.host import Host
 from jupyter_carbon.power.present import nvidia_library
 from jupyter_carbon.power.steps import SteppedCounter
@@ -43,11 +36,13 @@ GAUGE_MEAN_S = 1.0
 """`nvmlDeviceGetPowerUsage` is a mean over one second on Ampere and newer; GA100 (compute capability 8.0) and older
 cards show the power of the moment."""
 INSTANT_UP_TO = (8, 0)
+POWER_INSTANT = 186
+"""NVML_FI_DEV_POWER_INSTANT: the power of the moment on any card, where the driver is new enough to tell it."""
 
 SENSOR = Interval(0.95, 1.0, 1.05)
 """+-5 % of the reading against a power meter in series (Yang, Adamek and Armour, SC 2024, arXiv 2312.02741)."""
 SAMPLED = Interval(0.95, 1.0, 1.05)
-"""A gauge of the moment is looked at ten times a second, its trapezoids miss what lies between (assumed)."""
+"""A gauge of the moment is looked at ten to forty times a second, its trapezoids miss what lies between (assumed)."""
 
 SM_SAMPLE_S = 1.0
 """A utilisation sample covers the last 1/6 to 1 s."""
@@ -195,6 +190,11 @@ class Nvml:
         """By device, how well the moment is known at which its counter moved last; at the worst its step."""
         return {part.domain.device: card.meter.edge_s() for card in self._cards for part in card.parts}
 
+    def at(self, t_s: float) -> Mapping[Domain, float]:
+        """Joules at a moment that has passed, where the counter has moved on since."""
+        told = ((card, card.meter.at and card.meter.at(t_s)) for card in self._cards)
+        return {part.domain: card_j * part.share for card, card_j in told if card_j is not None for part in card.parts}
+
     def wander_j2(self) -> Mapping[str, float]:
         """By device, the variance of what the looks at a gauge have missed so far, in J²; counters miss nothing."""
         return {
@@ -293,17 +293,44 @@ class Nvml:
             clock=self._clock,
             suspended_s=self._suspended_s,
         )
-        steps = SteppedCounter(counter, step_s=COUNTER_STEP_S, clock=self._clock)
-        return _Meter(steps.energy_j, steps.watch, steps.edge_s, COUNTER, COUNTER_STEP_S, SENSOR)
+        glances = self._glances(handle, limit_w, power)
+        steps = SteppedCounter(counter, step_s=COUNTER_STEP_S, glances=glances, clock=self._clock)
+        return _Meter(steps.energy_j, steps.watch, steps.edge_s, COUNTER, COUNTER_STEP_S, SENSOR, at=steps.at)
+
+    def _glances(self, handle: Any, limit_w: float, power: RuntimePower) -> Glances | None:
+        """At the power of the moment; None where the driver has only a mean."""
+        nvml = self._nvml
+
+        def instant_w() -> float:
+            (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [POWER_INSTANT])
+            if answer.nvmlReturn != nvml.NVML_SUCCESS:
+                raise nvml.NVMLError(answer.nvmlReturn)
+            return float(answer.value.uiVal) * 1e-3
+
+        def usage_w() -> float:
+            return float(nvml.nvmlDeviceGetPowerUsage(handle)) * 1e-3
+
+        read_w = usage_w if self._shows_moment(handle) else instant_w
+        try:
+            read_w()
+        except nvml.NVMLError:
+            return None
+        return Glances(
+            lambda: 0.0 if power.asleep() else read_w(), max_w=limit_w, errors=(nvml.NVMLError,), clock=self._clock
+        )
+
+    def _shows_moment(self, handle: Any) -> bool:
+        """Whether the gauge of this card shows the power of the moment, and not a mean."""
+        try:
+            return tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
+        except self._nvml.NVMLError_FunctionNotFound:
+            return True  # a driver that is older than the cards whose gauge shows a mean
+        except self._nvml.NVMLError:
+            return False
 
     def _gauge(self, handle: Any, device: str, limit_w: float, power: RuntimePower) -> _Meter:
         read_mw = self._nvml.nvmlDeviceGetPowerUsage
-        try:
-            instant = tuple(self._nvml.nvmlDeviceGetCudaComputeCapability(handle)) <= INSTANT_UP_TO
-        except self._nvml.NVMLError_FunctionNotFound:
-            instant = True  # a driver that is older than the cards whose gauge shows a mean
-        except self._nvml.NVMLError:
-            instant = False
+        instant = self._shows_moment(handle)
         opened = GaugeIntegrator if instant else partial(MeanGauge, mean_s=GAUGE_MEAN_S)
         gauge = opened(
             lambda: 0.0 if power.asleep() else read_mw(handle) * 1e-3,
@@ -484,6 +511,7 @@ class _Meter:
     spread: Interval
     wander_j2: Callable[[], float] | None = None
     quality: Quality = "measured"
+    at: Callable[[float], float | None] | None = None
 
 
 @value

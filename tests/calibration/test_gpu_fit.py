@@ -65,6 +65,10 @@ def test_points_beside_the_curve_leave_a_residual():
     ("points", "why"),
     [
         ([replace(look, second_w=1.2 * look.first_w) for look in looks()], "not steady: 60 W, then 72 W"),
+        (
+            [replace(look, utilisation=0.3 + 0.7 * look.utilisation) for look in looks()],
+            "busy for 30% of the time while",
+        ),
         ([replace(look, utilisation=0.4 * look.utilisation) for look in looks()], "the points are equal"),
         (looks(60.0, 62.0), "does not follow the load"),
         ([*looks()[:4], Look(1.0, 400.0, 400.0)], "more work drew less: 580 W at 75%, 400 W at 100%"),
@@ -73,7 +77,7 @@ def test_points_beside_the_curve_leave_a_residual():
             "off any",
         ),
     ],
-    ids=["unsteady", "equal", "does not follow", "throttled", "no curve"],
+    ids=["unsteady", "not at rest", "equal", "does not follow", "throttled", "no curve"],
 )
 def test_what_is_no_card_at_its_work_is_refused(points, why):
     assert why in refusal(points)

@@ -10,7 +10,7 @@ from machine import CPU, Machine
 from jupyter_carbon.calibration.place import folder
 from jupyter_carbon.calibration.store import Calibration, Store
 from jupyter_carbon.estimate.estimator import estimate
-from jupyter_carbon.estimate.own import calibrated_host, estimate_here, measured_cpu, measured_gpu
+from jupyter_carbon.estimate.own import calibrated_host, estimate_here, measured_cpu, measured_gpu, plan
 from jupyter_carbon.estimate.result import Estimate
 from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.gpu_curve import GpuCurve
@@ -78,6 +78,17 @@ def test_of_two_sockets_each_has_half():
     both = replace(host, sockets=2, cpu_model=CPU, curve=CpuCurve(20.0, 300.0, "2026-11-21"))
     spec = measured_cpu(CPU, both)
     assert (spec.idle_w.likely, spec.rated_w.likely) == (10.0, 150.0)
+
+
+def test_a_plan_stands_on_the_same_figures(environ, tmp_path):
+    rows = {"gpu": ["H100", "A100"], "n_cpu": [0], "utilisation": [1], "hours": [10], "ram_gb": [0]}
+    planned = plan({**rows, "boundary": ["devices"]}, environ=environ, root=tmp_path / "machine")
+    one = asked(environ, tmp_path, gpu="H100", n_cpu=0, utilisation=1, hours=10)
+    assert list(planned.energy_kwh_p50) == pytest.approx([6.4, 4.0])  # an A100 is not here: 400 W, by the table
+    assert (planned.energy_kwh_p5[0], planned.energy_kwh_p95[0]) == pytest.approx(
+        (one.energy_kwh.low, one.energy_kwh.high)
+    )
+    assert list(planned.gpu) == ["H100", "A100"]
 
 
 def test_where_nothing_was_calibrated_it_is_the_estimate_as_ever(tmp_path):

@@ -194,7 +194,26 @@ def test_what_was_waited_for_has_no_tail(bench):
     assert running.tail is None
 
 
-@pytest.mark.parametrize("who", ["absent", "empty", "unknown"])
+def test_where_the_driver_lists_nobody_our_utilisation_tells(bench):
+    bench.card.who = "unknown"
+    bench.learns_its_rest()
+    running, window = bench.cell(1)
+    bench.works(2)
+    bench.rests(2)
+    assert bench.told(running, window).energy_j.likely == pytest.approx(300 + 2 * 270)  # nobody else works there
+
+
+def test_where_nobody_tells_that_it_is_ours_nothing_is_added(bench):
+    bench.card.who, bench.card.tells_utilisation = "unknown", False
+    bench.learns_its_rest()
+    running, _ = bench.cell(1)
+    bench.works(2)
+    bench.rests(2)
+    assert running.tail.over
+    assert bench.meter.after(running.tail) is None
+
+
+@pytest.mark.parametrize("who", ["absent", "empty"])
 def test_where_we_are_not_seen_nothing_is_followed(bench, who):
     bench.card.who = who
     running, _ = bench.cell(1)
@@ -273,6 +292,16 @@ def test_a_pause_that_shows_a_short_cells_late_joules_is_no_tail(bench):
     bench.passes(0.3, REST_W + 10.0, own=0.03)  # 3 J beyond the idle power
     assert bench.meter.begin().behind == ()
     assert running.tail.devices == ()
+
+
+def test_light_work_that_goes_on_is_seen_though_half_a_second_of_it_is_less_than_a_step_at_full_power(bench):
+    bench.learns_its_rest()
+    running, window = bench.cell(1, power_w=70.0)
+    bench.rests(0.5)  # nothing was late
+    bench.works(2, 70.0)
+    bench.rests(2)
+    share = bench.told(running, window)
+    assert share.energy_j.likely == pytest.approx(70 + 2 * 40)
 
 
 def test_on_a_card_shared_with_others_ours_goes_by_utilisation(bench):

@@ -98,10 +98,11 @@ class Server:
     def __init__(self, address: str, token: str, root: Path, power: Powercap, home: Path) -> None:
         self.address, self.token, self.root, self.power, self.home = address, token, root, power, home
 
-    def notebook(self, name: str, *cells: str) -> str:
+    def notebook(self, name: str, *cells: str, kernel: str = "python3") -> str:
         """Put a notebook into the server's folder; cells are named after it and their number."""
         book = nbformat.v4.new_notebook()
-        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        display_name = "Python 3 (ipykernel)" if kernel == "python3" else kernel
+        book.metadata["kernelspec"] = {"name": kernel, "display_name": display_name, "language": "python"}
         for number, source in enumerate(cells):
             cell = nbformat.v4.new_code_cell(source)
             cell["id"] = f"{Path(name).stem}-{number}"
@@ -133,14 +134,29 @@ class Server:
 
 
 @contextmanager
-def serve(folder: Path, app: Literal["lab", "notebook"] = "lab", python: str = sys.executable) -> Iterator[Server]:
-    """Start a server with homes of its own, and end it with its kernels, whatever happens."""
+def serve(
+    folder: Path,
+    app: Literal["lab", "notebook"] = "lab",
+    python: str = sys.executable,
+    *,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    path: Path | None = None,
+) -> Iterator[Server]:
+    """Start a server with homes of its own, and end it with its kernels, whatever happens.
+
+    `settings` of plugins stand in for their defaults; packages in `path` are as good as installed.
+    """
     root, token = folder / "work", secrets.token_hex(8)
     root.mkdir(parents=True)
     overrides = folder / "cfg/labconfig/default_setting_overrides.json"
     overrides.parent.mkdir(parents=True)
     overrides.write_text(
-        json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}})
+        json.dumps(
+            {
+                "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+                **(settings or {}),
+            }
+        )
     )
     # The panel of this checkout, whatever an installation has copied to its share/ before.
     extensions = folder / "data/labextensions"
@@ -161,6 +177,7 @@ def serve(folder: Path, app: Literal["lab", "notebook"] = "lab", python: str = s
         "JUPYTER_CARBON_REGION": "DE",
         "JUPYTER_CARBON_LIVE": "0",
         "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
+        **({} if path is None else {"PYTHONPATH": str(path)}),
     }
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from kernels import KERNELS, SPECS
 from panel_lab import BUSY, FAILED, LOAD, PATIENCE_S, Lab, Server, serve, watts, within
 from playwright.sync_api import Browser
 
@@ -26,7 +27,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         spec = server.root.parent / "data/kernels"
         _kernel(spec / "bare", "Bare", "python", "import sys; sys.modules['jupyter_carbon'] = None")
         _kernel(spec / "ir", "R", "R", "")
+        for oldest_to_newest in SPECS.glob("ik-*"):
+            (spec / oldest_to_newest.name).symlink_to(oldest_to_newest)
         yield server
+
+
+@pytest.fixture(params=KERNELS if SPECS.is_dir() else ["python3"])
+def any_kernel(request: pytest.FixtureRequest) -> str:
+    """Each ipykernel that matters, by the name of its spec."""
+    return str(request.param)
 
 
 def _kernel(folder: Path, name: str, language: str, first: str) -> None:
@@ -145,13 +154,31 @@ def test_a_setting_starts_metering_in_each_python_kernel(labs, server):
         lab.execute("kernelmenu:restart")
         lab.page.get_by_role("button", name="Confirm Kernel Restart").click()
         lab.until("No cell has run yet")
+        server.notebook("auto-too.ipynb", "1 + 1")
+        lab.focus("auto-too.ipynb")
+        lab.until("auto-too.ipynb")
+        lab.until("No cell has run yet")
+        lab.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.changeKernel({ name: 'ir' })")
+        lab.until("R is not a Python kernel. It is not metered.")
+
+
+def test_a_page_that_comes_to_a_busy_kernel_of_which_nothing_is_known_says_so(labs, server):
+    lab = labs(server.notebook("unknown.ipynb", BUSY.format(seconds=60)), in_own_page=True)
+    lab.until("Metering is off")
+    lab.run(0, wait=False)
+    lab.page.wait_for_function("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
+    lab.page.reload()
+    lab.ready()
+    lab.until("The kernel is busy. Its state is known when the running cell ends.")
+    lab.execute("kernelmenu:interrupt")
+    lab.until("Metering is off")
 
 
 # --- live -----------------------------------------------------------------------------------------------------------
 
 
-def test_numbers_move_at_least_every_second_while_a_cell_blocks(labs, server):
-    lab = labs(server.notebook("live.ipynb", BUSY.format(seconds=6))).start()
+def test_numbers_move_at_least_every_second_while_a_cell_blocks(labs, server, any_kernel):
+    lab = labs(server.notebook(f"live-{any_kernel}.ipynb", BUSY.format(seconds=6), kernel=any_kernel)).start()
     with lab.watched(".jc-headline") as seen:
         lab.run(0)
         lab.until("idle")
@@ -161,8 +188,8 @@ def test_numbers_move_at_least_every_second_while_a_cell_blocks(labs, server):
     assert lab.read(".jc-power") == "–"
 
 
-def test_a_drawn_watt_is_on_screen_within_a_second_and_a_half(labs, server):
-    lab = labs(server.notebook("watt.ipynb", BUSY.format(seconds=6))).start()
+def test_a_drawn_watt_is_on_screen_within_a_second_and_a_half(labs, server, any_kernel):
+    lab = labs(server.notebook(f"watt-{any_kernel}.ipynb", BUSY.format(seconds=6), kernel=any_kernel)).start()
     lab.run(0, wait=False)
     lab.until_text(lambda text: watts(lab.read(".jc-power")) > 0.0)
     lab.page.wait_for_timeout(1000)
@@ -418,6 +445,33 @@ def test_saved_lines_have_two_digits_and_no_time(labs, server):
         assert len(f"{kept['gco2e']:.10f}".strip("0.")) <= 2
 
 
+def test_a_line_is_saved_by_the_page_that_ran_the_cell_and_by_no_other(labs, server):
+    first = labs(server.notebook("whose.ipynb", BUSY.format(seconds=1)))
+    first.until("Metering is off")
+    with first.settings(badge="saved"):
+        first.start()
+        second = labs("whose.ipynb", in_own_page=True)
+        second.until("this session")
+        first.run(0)
+        for lab in (first, second):
+            lab.page.locator(".jc-badge").wait_for()
+        kept = "jupyterapp.shell.currentWidget.content.widgets[0].model.getMetadata('jupyter_carbon') !== undefined"
+        assert [lab.page.evaluate(kept) for lab in (first, second)] == [True, False]
+        first.execute("docmanager:save", wait=True)
+
+
+def test_lines_can_be_switched_off(labs, server):
+    lab = labs(server.notebook("no-lines.ipynb", BUSY.format(seconds=1))).start()
+    lab.run(0)
+    lab.page.locator(".jc-badge").wait_for()
+    with lab.settings(badge="off"):
+        assert lab.page.locator(".jc-badge").count() == 0
+        lab.run(0)
+        lab.until("×2")
+        assert lab.page.locator(".jc-badge").count() == 0
+    lab.page.locator(".jc-badge").wait_for()
+
+
 def test_a_line_in_the_metadata_of_an_untrusted_notebook_is_text(labs, server):
     server.notebook("evil.ipynb", "1", "2", "3")
     book = nbformat.read(server.root / "evil.ipynb", as_version=4)
@@ -502,6 +556,14 @@ def test_the_commands_are_there_and_know_when_they_may(labs, server):
     assert [lab.page.evaluate(enabled, name) for name in names] == [False, False, True]
     lab.execute("jupyter-carbon:resume-metering", wait=True)
     lab.until("idle")
+    lab.execute("apputils:activate-command-palette", wait=True)
+    lab.page.locator(".lm-CommandPalette-input").fill("carbon")
+    listed = lab.page.locator(".lm-CommandPalette-item[data-command^='jupyter-carbon:']")
+    listed.first.wait_for()
+    assert sorted(listed.evaluate_all("all => all.map(item => item.dataset.command.split(':')[1])")) == sorted(
+        ("open", *names)
+    )
+    lab.page.keyboard.press("Escape")
 
 
 def test_the_settings_have_a_page(labs, server):
@@ -550,6 +612,45 @@ def test_axe_finds_nothing_in_the_panel_and_under_the_cells(labs, server, axe, p
     lab.page.screenshot(path=pictures / f"lab-{theme.split()[-1].lower()}.png")
     assert axe(lab.page, within="#jupyter-carbon-panel", without=[]) == []
     assert axe(lab.page, within=".jc-badge", without=[]) == []
+
+
+# --- another language -----------------------------------------------------------------------------------------------
+
+GERMAN = {
+    "Metering is off for this kernel. Nothing is measured.": "Dieser Kernel wird nicht gemessen.",
+    "Start metering": "Messung starten",
+    "CO₂e this session": "CO₂e in dieser Sitzung",
+    "%1, 5 to 95 %": "%1, 5 bis 95 %",
+    "modelled": "modelliert",
+    "%1 · %2 CO₂e · %3": "%1 · %2 CO₂e · %3!",
+}
+
+
+def test_the_interface_speaks_the_language_of_jupyterlab(browser, tmp_path):
+    """By a language pack as people install them: a package with JSON files and an entry point."""
+    pack, told = tmp_path / "packs/jc_german", tmp_path / "packs/jc_german-1.0.dist-info"
+    words = pack / "locale/de_DE/LC_MESSAGES/jupyter_carbon.json"
+    words.parent.mkdir(parents=True)
+    head = {"domain": "jupyter_carbon", "language": "de-DE", "plural_forms": "nplurals=2; plural=(n != 1);"}
+    words.write_text(json.dumps({"": head, **{english: [german] for english, german in GERMAN.items()}}))
+    (pack / "__init__.py").write_text("")
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: jc-german\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[jupyterlab.languagepack]\nde_DE = jc_german\n")
+    settings = {"@jupyterlab/translation-extension:plugin": {"locale": "de_DE"}}
+    with serve(tmp_path / "lab", settings=settings, path=pack.parent) as server, browser.new_context() as context:
+        lab = Lab(context.new_page(), server).open(server.notebook("a.ipynb", BUSY.format(seconds=1)))
+        lab.until("Dieser Kernel wird nicht gemessen.")
+        lab.panel.get_by_role("button", name="Messung starten").click()
+        lab.until("CO₂e in dieser Sitzung")
+        lab.run(0)
+        badge = lab.page.locator(".jc-badge")
+        badge.wait_for()
+        assert re.fullmatch(
+            r"≈ [\d,]+ mWh · ≈ [\d,]+ [µm]g CO₂e · modelliert!", badge.inner_text().replace("\xa0", " ")
+        )
+        lab.until("5 bis 95 %")
+        assert re.fullmatch(r"[\d,]+ – [\d,]+ [µm]g, 5 bis 95 %", lab.read(".jc-range"))
 
 
 # --- other houses ---------------------------------------------------------------------------------------------------

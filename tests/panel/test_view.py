@@ -537,6 +537,31 @@ def test_nothing_moves_between_two_samples(show):
     assert show(LIVE).evaluate(running) == 0
 
 
+def test_what_stands_below_the_curve_follows_a_running_cell_once_a_second(show):
+    page = show(LIVE)
+
+    def water(seq, at_ms):
+        page.evaluate(
+            "event => store.dispatch(event)", feed(snapshot(seq=seq, totals=totals(water_l=seq / 1000)), at_ms)
+        )
+        return words(page, ".jc-water .jc-first"), page.locator(".jc-pill").get_attribute("data-beat")
+
+    assert water(50, T0_MS + 500) == ("≈ 35 ml", None)  # as before; the dot has beaten
+    assert water(61, T0_MS + 1000) == ("≈ 61 ml", "")
+    assert water(70, T0_MS + 1500) == ("≈ 61 ml", None)
+    page.evaluate("event => store.dispatch(event)", tick(T0_MS + 3000))  # no sample for a while: the last one is shown
+    assert words(page, ".jc-water .jc-first") == "≈ 70 ml"
+
+
+def test_what_the_reader_asks_for_is_drawn_at_once_while_a_cell_runs(show):
+    page = show(LIVE)
+    page.evaluate("event => store.dispatch(event)", feed(snapshot(seq=50), T0_MS + 500))
+    page.get_by_role("button", name="runs", exact=True).click()
+    assert page.locator(".jc-cells tbody tr .jc-code").nth(1).inner_text() == "frames = load()"
+    page.get_by_role("button", name="another").click()
+    assert "smartphone" in words(page, ".jc-equivalent")
+
+
 def test_the_switch_pauses_and_resumes(show):
     page = show(LIVE)
     page.get_by_role("button", name="Pause metering").click()

@@ -36,6 +36,23 @@ class Clock:
         return self.suspended_s
 
 
+class Device:
+    """A register or a gauge that shows what a test says, or fails as it says."""
+
+    def __init__(self, shown: float = 0.0, clock: Clock | None = None) -> None:
+        self.shown = shown
+        self.error: Exception | None = None
+        self.clock = clock or Clock()
+        self.before_s = self.after_s = 0.0
+
+    def __call__(self) -> float:
+        self.clock.s += self.before_s
+        if self.error is not None:
+            raise self.error
+        self.clock.s += self.after_s
+        return self.shown
+
+
 class Zone:
     """One zone and its counter."""
 

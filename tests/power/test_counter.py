@@ -1,39 +1,20 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from power.powercap import Clock
+from power.powercap import Clock, Device
 
 from jupyter_carbon.power.counter import (
     GUARD_S,
     SPANS_PER_FAULT,
     FaultLog,
-    GaugeIntegrator,
     WrappingCounter,
     suspended_s,
 )
-
-
-class Device:
-    """A register or a gauge that shows what a test says, or fails as it says."""
-
-    def __init__(self, shown: float = 0.0, clock: Clock | None = None) -> None:
-        self.shown = shown
-        self.error: Exception | None = None
-        self.clock = clock or Clock()
-        self.before_s = self.after_s = 0.0
-
-    def __call__(self) -> float:
-        self.clock.s += self.before_s
-        if self.error is not None:
-            raise self.error
-        self.clock.s += self.after_s
-        return self.shown
 
 
 class Bench:
@@ -374,91 +355,6 @@ def test_the_machines_own_clocks_agree_between_two_looks() -> None:
     assert suspended_s() == pytest.approx(suspended_s(), abs=0.5)
 
 
-# --- gauges --------------------------------------------------------------------------------------------------
-
-
-def gauge(device: Device, faults: FaultLog, clock: Clock) -> GaugeIntegrator:
-    return GaugeIntegrator(device, max_w=300.0, device="gpu0", faults=faults, clock=clock, suspended_s=clock.suspended)
-
-
-def integrate(powers_w: list[float], *, every_s: float = 1.0) -> tuple[float, FaultLog]:
-    clock, device, faults = Clock(), Device(powers_w[0]), FaultLog()
-    integrator = gauge(device, faults, clock)
-    for power_w in powers_w[1:]:
-        clock.s += every_s
-        device.shown = power_w
-        integrator.energy_j()
-    return integrator.energy_j(), faults
-
-
-def test_a_steady_gauge_gives_watts_times_seconds() -> None:
-    assert integrate([250.0] * 11)[0] == 2500.0
-
-
-def test_a_ramp_gives_its_triangle() -> None:
-    assert integrate([0.0, 30.0, 60.0, 90.0])[0] == 135.0  # 3 s x 90 W / 2
-
-
-def test_a_square_wave_gives_its_mean_when_both_edges_are_met() -> None:
-    joules, faults = integrate([100.0, 100.0, 300.0, 300.0, 100.0, 100.0] * 5, every_s=0.5)
-    assert joules == 0.5 * (5 * (100 + 200 + 300 + 200 + 100) + 4 * 100)
-    assert not faults
-
-
-def test_a_gauge_that_fails_holds_its_last_power_and_says_so() -> None:
-    clock, device, faults = Clock(), Device(200.0), FaultLog()
-    integrator = gauge(device, faults, clock)
-    clock.s += 1
-    device.error = OSError(5, "Input/output error")
-    assert integrator.energy_j() == 200.0
-    clock.s += 1
-    device.error, device.shown = None, 100.0
-    assert integrator.energy_j() == 350.0
-    clock.s += 1
-    assert integrator.energy_j() == 450.0
-    assert faults.during(1000, 1001) == faults.during(1001, 1002) == ("read-failed:gpu0",)
-    assert faults.during(1002, 1003) == ()
-
-
-@pytest.mark.parametrize("shown", [-1.0, 451.0, math.nan, math.inf])
-def test_a_power_that_the_device_cannot_draw_is_not_integrated(shown: float) -> None:
-    clock, device, faults = Clock(), Device(200.0), FaultLog()
-    integrator = gauge(device, faults, clock)
-    clock.s += 1
-    device.shown = shown
-    assert integrator.energy_j() == 200.0
-    assert faults.during(1000, 1001) == ("implausible:gpu0",)
-
-
-def test_a_long_gap_between_two_looks_is_filled_with_the_power_at_its_end() -> None:
-    joules, faults = integrate([300.0, 50.0], every_s=60.0)
-    assert joules == 60 * 50.0
-    assert faults.during(1000, 1060) == ("gauge-gap:gpu0",)
-    joules, faults = integrate([300.0, 50.0], every_s=5.0)
-    assert joules == 5 * 175.0
-    assert faults.during(1000, 1005) == ("gauge-gap:gpu0",)  # from 2 s on it is said
-    joules, faults = integrate([300.0, 50.0], every_s=2.0)
-    assert joules == 2 * 175.0
-    assert not faults
-
-
-def test_a_gauge_across_a_sleep_counts_waking_seconds_and_says_so() -> None:
-    clock, device, faults = Clock(), Device(50.0), FaultLog()
-    integrator = gauge(device, faults, clock)
-    clock.s += 2
-    clock.suspended_s += 3600
-    assert integrator.energy_j() == 100.0
-    clock.s += 1
-    assert integrator.energy_j() == 150.0
-    assert faults.during(1000, 1002) == ("suspended:gpu0",)
-    assert faults.during(1002, 1003) == ()
-
-
-def test_a_gauge_that_shows_nonsense_when_it_is_opened_is_refused() -> None:
-    with pytest.raises(ValueError, match="gpu0: the gauge shows 9999"):
-        gauge(Device(9999.0), FaultLog(), Clock())
-
-
 # --- the log of faults ---------------------------------------------------------------------------------------
 
 
@@ -569,38 +465,6 @@ def test_a_device_that_sleeps_counts_nothing_and_is_not_in_doubt_when_it_wakes()
     clock.s += 0.1
     assert counter.energy_j() == 0.0
     assert not faults
-
-
-# --- what looks at a gauge miss -------------------------------------------------------------------------------------
-
-
-def test_a_steady_gauge_misses_nothing() -> None:
-    clock, device, faults = Clock(), Device(50.0), FaultLog()
-    integrator = gauge(device, faults, clock)
-    for _ in range(20):
-        clock.s += integrator.watch()
-    assert integrator.wander_j2 == 0.0
-
-
-def test_looks_that_differ_leave_their_deviation_times_the_seconds_between_them() -> None:
-    """Power of 100 or 200 W by the toss of a coin, sd 50 W: a look leaves 5 J open, and n of them sqrt(n) x 5."""
-    dice = random.Random(1)
-    clock, device, faults = Clock(), Device(100.0), FaultLog()
-    integrator = gauge(device, faults, clock)
-    for _ in range(1000):
-        clock.s += 0.1
-        device.shown = dice.choice((100.0, 200.0))
-        integrator.energy_j()
-    assert math.sqrt(integrator.wander_j2) == pytest.approx(50.0 * 0.1 * math.sqrt(1000), rel=0.1)
-
-
-def test_looks_at_a_gauge_have_no_beat() -> None:
-    clock, device, faults = Clock(), Device(50.0), FaultLog()
-    integrator = gauge(device, faults, clock)
-    waits_s = [integrator.watch() for _ in range(100)]
-    assert sum(waits_s) / 100 == pytest.approx(0.1, rel=0.02)
-    assert 0.05 <= min(waits_s) < 0.052
-    assert 0.148 < max(waits_s) <= 0.15
 
 
 def test_a_rise_that_no_device_can_draw_in_that_time_is_counted_and_flagged() -> None:

@@ -136,6 +136,38 @@ def test_a_square_wave_through_a_mean_gauge_stays_within_the_stated_range(gpus: 
     assert energy_j * spread["low"] <= profile_j(trace, 60.0) <= energy_j * spread["high"]
 
 
+@pytest.mark.parametrize("capability", ["7.0", "9.0"])  # whose one gauge shows the moment, or a field that does
+def test_the_power_of_the_moment_tells_what_was_used_since_the_counter_moved(
+    gpus: GpuReader, tmp_path: Path, capability: str
+) -> None:
+    """50 W until 3.01 s, then 300: at 3.09 s, nine tenths of a step behind the last move, 24.5 J since that."""
+    trace = "3.01 50\n0.98 300\n100 50\n"
+    gpus.open({"PROFILE": profile(tmp_path, trace), "CAPABILITY": capability, "GAUGE_MEAN_S": int(capability == "9.0")})
+    gpus.watched_until(3.09)
+    assert gpus.energy_j()["gpu0"] == pytest.approx(profile_j(trace, 3.09), abs=12.0)
+    gpus.watched_until(3.5)
+    assert gpus.energy_at_j(3.09)["gpu0"] == pytest.approx(profile_j(trace, 3.09), abs=3.0)
+    gpus.watched_until(4.0)
+    assert gpus.energy_j()["gpu0"] == pytest.approx(profile_j(trace, 4.0), abs=3.0)
+
+
+def test_a_driver_that_has_only_a_mean_leaves_its_counter_without_glances(tmp_path: Path) -> None:
+    reader = GpuReader(build(tmp_path, "nvmlDeviceGetFieldValues"), tmp_path)
+    try:
+        reader.open({"PROFILE": profile(tmp_path, "100 50\n")})
+        reader.watched_until(3.09)
+        assert reader.energy_j()["gpu0"] == pytest.approx(154.5, abs=0.2)
+    finally:
+        reader.close()
+
+
+def test_a_power_gauge_that_fails_puts_no_counter_in_doubt(gpus: GpuReader, tmp_path: Path) -> None:
+    gpus.open({"PROFILE": profile(tmp_path, "100 50\n"), "CAPABILITY": "7.0", "FAIL": "power:999:1:100"})
+    gpus.watched_until(3.09)
+    assert gpus.energy_j()["gpu0"] == pytest.approx(154.5, abs=0.2)
+    assert gpus.faults(0.0, 3.1) == []
+
+
 def test_a_counter_that_starts_again_is_flagged_and_never_negative(gpus: GpuReader) -> None:
     gpus.open({"RESET_AT_S": 5})
     gpus.at(4.0)

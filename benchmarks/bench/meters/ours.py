@@ -8,14 +8,14 @@ import stand
 
 import jupyter_carbon as jc
 from jupyter_carbon.api import measure
-from jupyter_carbon.session import Session
+from jupyter_carbon.process import ThisProcess
 
 
 class Ours:
     version = jc.__version__
 
     def open(self, case: dict[str, Any]) -> None:
-        session = Session.current()
+        session = ThisProcess.session()
         session.wait_until_warm(10.0)
 
     def begin(self) -> None:
@@ -37,7 +37,7 @@ class Ours:
         return said
 
     def close(self) -> None:
-        Session.current().close()
+        ThisProcess.session().close()
 
 
 stand.serve(Ours())

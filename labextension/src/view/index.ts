@@ -38,7 +38,7 @@ const CALM_MS = 900;
 function isOneSampleOn(before: State, now: State): boolean {
   const [old, kernel] = [kernelOf(before), kernelOf(now)];
   const [was, is] = [old?.snapshot ?? null, kernel?.snapshot ?? null];
-  if (old === null || kernel === null || was === null || is === null || was === is || kernel.received_ms - old.received_ms >= CALM_MS) {
+  if (old === null || kernel === null || was === null || is === null || was === is || now.now_ms - before.now_ms >= CALM_MS) {
     return false;
   }
   const isSameCell = was.running !== null && was.running.started_at === is.running?.started_at && was.totals.runs === is.totals.runs;

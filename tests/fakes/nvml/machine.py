@@ -72,6 +72,13 @@ class GpuReader:
     def energy_j(self) -> dict[str, float]:
         return self._ask("energy_j")  # type: ignore[no-any-return]
 
+    def watched_until(self, seconds: float) -> None:
+        """Set the moment; until then the ticker has looked."""
+        self._ask("watched_until", seconds)
+
+    def energy_at_j(self, seconds: float) -> dict[str, float]:
+        return self._ask("energy_at_j", seconds)  # type: ignore[no-any-return]
+
     def busy_s(self, *pids: int) -> dict[str, list[float]]:
         return self._ask("busy_s", pids)  # type: ignore[no-any-return]
 

@@ -63,6 +63,15 @@ class Reader:
     def energy_j(self) -> dict[str, float]:
         return {domain.device: energy_j for domain, energy_j in self.source.energy_j().items()}
 
+    def watched_until(self, moment_s: float) -> None:
+        """Time passes while somebody looks whenever the source wants to be looked at."""
+        while (now_s := float(self._now.read_text()) + max(self.source.watch(), 0.001)) < moment_s:
+            self._now.write_text(f"{now_s:.6f}".ljust(24))
+        self._now.write_text(f"{moment_s:.6f}".ljust(24))
+
+    def energy_at_j(self, moment_s: float) -> dict[str, float]:
+        return {domain.device: energy_j for domain, energy_j in self.source.at(moment_s).items()}
+
     def busy_s(self, pids: list[int]) -> dict[str, tuple[float, float]]:
         return dict(self.source.busy_s(frozenset(pids)))
 
