@@ -211,8 +211,8 @@ def _allotted(domain: Domain, window: Window, context: Context) -> float:
     allotted = domain.device in context.gpus_allotted
     if presence == "empty":  # where some cards are allotted to us, the others are not, empty or not
         return context.kernel_share if allotted or not context.gpus_allotted else 0.0
-    seen_there = presence == "unknown" and window.gpu_busy_s.get(domain.device, (0.0, 0.0))[0] > 0.0
-    if seen_there or (presence in ("shared", "unknown") and allotted):
+    own_s, all_s = window.gpu_busy_s.get(domain.device, (0.0, 0.0))
+    if (presence == "unknown" and 0.0 < all_s <= own_s) or (presence in ("shared", "unknown") and allotted):
         return context.kernel_share
     # Only others compute there: it is ours just where nobody else of us could be meant by the allotment.
     return 1.0 if allotted and context.kernel_share == 1.0 else 0.0

@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from jupyter_carbon.meter.edges import SETTLED_S, TRIM_FROM_S, TRIM_TO_S, Moment, both, own_part, settled, with_joules
@@ -55,8 +55,8 @@ class Running:
     cells alive in it."""
 
     __slots__ = (
-        "__weakref__", "arrived", "began", "began_cpu_s", "behind", "closed", "edge_s", "released", "since", "tail",
-        "wander_j2",
+        "__weakref__", "arrived", "began", "began_cpu_s", "behind", "closed", "edge_s", "level_w", "released", "since",
+        "tail", "wander_j2",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -69,6 +69,7 @@ class Running:
         self.released: tuple[float, float] | None = None  # when its own work could begin, and the CPU seconds then
         self.arrived: tuple[float, float] | None = None  # and when it was over
         self.behind: tuple[str, ...] = ()  # devices that were busy with earlier work when it began
+        self.level_w: Mapping[str, float] = {}  # what devices drew that were at work for us before it began
         self.tail: Tail | None = None  # the time after its end, where its devices may go on
 
 
@@ -193,6 +194,7 @@ class Meter:
             self._unsettled = None
             if self._gpus and not self._open:
                 running.behind = self._cut_tail(now)
+                running.level_w = self._level_w(now, running.behind)
                 if self._tail is None or not self._tail.devices:
                     counted = now
                     now = self._short.without_burst(self._last, now, self._idle_w, self._gpu_presence)
@@ -248,7 +250,7 @@ class Meter:
                     behind = (f"began-busy:{device}" for device in running.behind)
                     window = replace(window, flags=(*window.flags, *behind))
                 if not waited and not self._open and any(who in OURS for who in self._gpu_presence.values()):
-                    self._tail = running.tail = Tail(before, now, self._cards)
+                    self._tail = running.tail = Tail(before, now, self._cards, running.level_w)
         self._to_learn.append(window)
         return window
 
@@ -364,7 +366,9 @@ class Meter:
                 if seconds < 10.0 * domain.step_s:
                     continue
                 if domain.component == "gpu":
-                    # The driver does not say that a device rests: the least mean power seen is the nearest to it.
+                    if window.gpu_busy_s.get(domain.device, (0.0, 0.0))[1] > IDLE_BUSY_SHARE * seconds:
+                        continue
+                    # Drivers seldom say that a device rests: the least mean power seen is the nearest to it.
                     self._idle_w = {
                         **self._idle_w,
                         domain.device: min(power_w, self._idle_w.get(domain.device, power_w)),
@@ -542,6 +546,17 @@ class Meter:
             self._short.forget(tail.devices)
         return working
 
+    def _level_w(self, now: Reading, behind: Collection[str]) -> Mapping[str, float]:
+        """What devices drew that worked for us before a cell begins: what goes on like that, it did not launch."""
+        last, seconds = self._last, now.t_s - self._last.t_s
+        if seconds < LEAST_LOOK_S:
+            return NOTHING
+        return {
+            domain.device: (now.energy_j[domain] - last.energy_j[domain]) / seconds
+            for domain in (card.domain for card in self._cards)
+            if domain in last.energy_j and (domain.device in behind or _own_sm_s(now, domain) > _own_sm_s(last, domain))
+        }
+
     def _close_stretch(self, now: Reading) -> None:
         last, self._last, self._last_tick = self._last, now, now
         running_now = [*self._open, *self._blocks_now()] if self._blocks else self._open
@@ -622,6 +637,11 @@ def _cards_of(source: GpuSource) -> tuple[Card, ...]:
     idle_w, limit_w = source.idle_w, source.power_limit_w
     gpus = (domain for domain in source.domains if domain.component == "gpu")
     return tuple(Card(domain, limit_w[domain.device], idle_w[domain.device]) for domain in gpus)
+
+
+def _own_sm_s(reading: Reading, domain: Domain) -> float:
+    """SM-seconds of ours on a device."""
+    return reading.gpu_busy_s.get(domain.device, (0.0, 0.0))[0]
 
 
 def _sm_s(reading: Reading, domain: Domain) -> float:

@@ -60,12 +60,25 @@ class Card:
 class Tail:
     """The time after a cell's end in which its devices may go on.  Read and changed under the meter's lock."""
 
-    __slots__ = ("_before", "_cards", "_quiet_s", "_seen", "_working", "began", "devices", "end", "is_cut", "over")
+    __slots__ = (
+        "_before",
+        "_cards",
+        "_level_w",
+        "_quiet_s",
+        "_seen",
+        "_working",
+        "began",
+        "devices",
+        "end",
+        "is_cut",
+        "over",
+    )
 
-    def __init__(self, before: Reading, began: Reading, cards: Sequence[Card]) -> None:
-        """`began` is the cell's end, `before` the last reading ahead of it."""
+    def __init__(self, before: Reading, began: Reading, cards: Sequence[Card], level_w: Mapping[str, float]) -> None:
+        """`began` is the cell's end, `before` the last reading ahead of it; `level_w` is what devices drew that were at
+        work for us before the cell began: as much as that was launched by somebody else."""
         self.began = self.end = self._seen = began
-        self._before, self._cards = before, cards
+        self._before, self._cards, self._level_w = before, cards, level_w
         self._quiet_s = began.t_s
         self._working: tuple[str, ...] | None = None  # nobody has looked yet
         self.devices: tuple[str, ...] = ()
@@ -114,10 +127,11 @@ class Tail:
         self, a: Reading, b: Reading, presence: Mapping[str, GpuPresence], idle_w: Mapping[str, float]
     ) -> tuple[str, ...]:
         first = self._working is None
+        rest_w = {**idle_w, **{device: max(w, idle_w.get(device, 0.0)) for device, w in self._level_w.items()}}
         return tuple(
             card.domain.device
             for card in self._cards
-            if card.works(a, b, presence.get(card.domain.device), idle_w, after_work=first)
+            if card.works(a, b, presence.get(card.domain.device), rest_w, after_work=first)
         )
 
     def _goes_on(self, working: tuple[str, ...], now: Reading) -> None:
@@ -139,7 +153,7 @@ class Tail:
                 known_w[domain.device] = idle_w[domain.device]
             elif rested.duration_s >= LEAST_LOOK_S and not self.is_cut:
                 known_w[domain.device] = rested.energy_j[domain] / rested.duration_s
-            rest_w = known_w.get(domain.device, card.table_w)
+            rest_w = max(known_w.get(domain.device, card.table_w), self._level_w.get(domain.device, 0.0))
             above_j[domain] = max(0.0, whole.energy_j[domain] - rest_w * whole.duration_s)
         if not above_j:
             return None

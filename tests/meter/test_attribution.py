@@ -135,10 +135,11 @@ def test_a_shared_gpu_is_split_by_sm_seconds():
     assert flags == ()
 
 
-def test_whoever_works_on_a_gpu_is_there_though_the_driver_lists_nobody():
-    window = Window(10.0, {GPU: 1000.0}, 1.0, 1.0, gpu_busy_s={"gpu0": (3.0, 4.0)})
+@pytest.mark.parametrize(("all_s", "expected_j"), [(3.0, 800 + 0.5 * 200), (4.0, 0.75 * 800)])
+def test_where_the_driver_lists_nobody_who_works_alone_has_its_idle_too(all_s, expected_j):
+    window = Window(10.0, {GPU: 1000.0}, 1.0, 1.0, gpu_busy_s={"gpu0": (3.0, all_s)})
     share, flags = only(window, context(GPU, kernel_share=0.5))
-    assert share.energy_j.likely == pytest.approx(0.75 * 800 + 0.5 * 200)
+    assert share.energy_j.likely == pytest.approx(expected_j)
     assert flags == ()
 
 

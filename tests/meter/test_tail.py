@@ -212,7 +212,7 @@ def test_where_the_driver_lists_nobody_our_utilisation_tells(bench):
     running, window = bench.cell(1)
     bench.works(2)
     bench.rests(2)
-    assert bench.told(running, window).energy_j.likely == pytest.approx(300 + 2 * 270)
+    assert bench.told(running, window).energy_j.likely == pytest.approx(300 + 2 * 270)  # nobody else works there
 
 
 def test_where_nobody_tells_that_it_is_ours_nothing_is_added(bench):
@@ -424,3 +424,19 @@ def test_a_session_told_anew_is_its_cells_and_what_lies_between(bench):
     everything_j = totals.footprint.machine_energy_j.likely + totals.between.machine_energy_j.likely
     assert everything_j == pytest.approx(bench.card.joules)
     assert bench.account.retell(replace(told, run=replace(run, id="another"))) is None
+
+
+def test_what_went_on_before_a_cell_was_not_launched_by_it(bench):
+    bench.learns_its_rest()
+    bench.works(2, 200.0)  # a server of ours, say
+    running, window = bench.cell(power_w=200.0)
+    bench.works(2, 200.0)
+    bench.rests(3)
+    assert bench.told(running, window).energy_j.likely == pytest.approx(200.0)
+
+
+def test_rest_is_not_learned_while_somebody_computes(bench):
+    bench.rests(2, 200.0, others=0.6)
+    bench.meter.end(bench.meter.begin(), waited=True)
+    bench.account.settle([], bench.meter, CONTEXT)
+    assert bench.meter.idle_w == {}
