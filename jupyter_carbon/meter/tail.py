@@ -43,7 +43,7 @@ class Card:
         our processes where the driver tells that.  `after_work`: it may have worked until the first of them, and a step
         of the counter show that late."""
         device, seconds = self.domain.device, b.t_s - a.t_s
-        if who not in OURS:
+        if who not in OURS or self.domain not in a.energy_j:  # it joined since then
             return False
         looked = b.gpu_busy_s is not a.gpu_busy_s
         if looked and device in b.gpu_busy_s and device in a.gpu_busy_s:
