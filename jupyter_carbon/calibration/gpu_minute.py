@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast, runtime_checkable
 
-from jupyter_carbon.calibration.faults import not_counted
 from jupyter_carbon.calibration.fit import CalibrationRefused
 from jupyter_carbon.calibration.gpu_fit import Look, fit_card
 from jupyter_carbon.calibration.gpu_load import FAILS, PERIOD_S, GpuLoad
+from jupyter_carbon.meter.faults import not_counted
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.model import Window
 from jupyter_carbon.power.gpu_curve import GpuCurve

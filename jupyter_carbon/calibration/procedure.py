@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import cast
 
-from jupyter_carbon.calibration.faults import not_counted
 from jupyter_carbon.calibration.fit import (
     AGAIN,
     CalibrationRefused,
@@ -26,6 +25,7 @@ from jupyter_carbon.calibration.known_load import busy
 from jupyter_carbon.calibration.plugs import Fetch, Plug
 from jupyter_carbon.calibration.store import Calibration, Store, counted_by
 from jupyter_carbon.meter.attribution import attribute
+from jupyter_carbon.meter.faults import not_counted
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.model import ONE, Context, Interval, Share, WallModel, Window
 from jupyter_carbon.power.cpu_curve import CpuCurve

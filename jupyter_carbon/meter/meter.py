@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from jupyter_carbon.meter.edges import SETTLED_S, TRIM_FROM_S, TRIM_TO_S, Moment, both, own_part, settled, with_joules
+from jupyter_carbon.meter.faults import not_counted
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.meter.short_cells import Bursts
 from jupyter_carbon.meter.tail import LEAST_LOOK_S, LOOK_S, OURS, Card, Tail
@@ -350,9 +351,9 @@ class Meter:
 
     def learn(self, window: Window, *, idle: bool) -> None:
         """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""
-        doubted = {flag.partition(":")[2] for flag in window.flags}  # by device; "" is a doubt about all
-        if "" in doubted or window.duration_s < IDLE_FROM_S:
+        if any(":" not in flag for flag in window.flags) or window.duration_s < IDLE_FROM_S:  # a doubt about all
             return
+        doubted = {flag.partition(":")[2] for flag in not_counted(window.flags)}
         seconds = window.duration_s
         watts = {
             domain: energy_j / seconds

@@ -25,6 +25,8 @@ Health = Literal["good", "note", "problem"]
 NVIDIA = "0x10de"
 """Its number at the PCI-SIG."""
 
+ANOTHER_LEDGER = "Name a file that can be written: JUPYTER_CARBON_LEDGER=~/carbon.sqlite"
+
 SIGNS: dict[Health, str] = {"good": "ok     ", "note": "note   ", "problem": "PROBLEM"}
 
 
@@ -68,9 +70,13 @@ def of_ledger(path: Path, trouble: str | None) -> Finding:
         ledger = Ledger.open(path)
         next(ledger.records(since=datetime.now(timezone.utc)), None)
     except (LedgerError, OSError) as err:
-        return Finding("ledger", "problem", str(err))
-    trouble = trouble or ledger.notice or _unwritable(ledger.path)
-    return Finding("ledger", "problem" if trouble else "good", f"{path}{f': {trouble}' if trouble else ''}")
+        return Finding("ledger", "problem", str(err), ANOTHER_LEDGER)
+    if ledger.notice and not trouble:
+        return Finding("ledger", "problem", f"{path}: {ledger.notice}")
+    trouble = trouble or _unwritable(ledger.path)
+    if trouble:
+        return Finding("ledger", "problem", f"{path}: {trouble}", ANOTHER_LEDGER)
+    return Finding("ledger", "good", str(path))
 
 
 def _unwritable(path: Path) -> str | None:
@@ -106,7 +112,9 @@ def of_calibration(calibration: Calibration | None, context: Context, host: Host
         told.append(f"at rest on {calibration.idle_at}: {at_rest}")
     text = "; ".join(told)
     if told:
-        return Finding("calibration", "note", f"{text}; {doubt}") if doubt else Finding("calibration", "good", text)
+        if doubt:
+            return Finding("calibration", "note", f"{text}; {doubt}", "Calibrate anew: %carbon calibrate rest")
+        return Finding("calibration", "good", text)
     cards = any(domain.component == "gpu" and domain.quality == "measured" for domain in context.domains)
     if not host.is_slice:
         return Finding(
@@ -150,7 +158,9 @@ def _of_source(source: PowerSource) -> Finding:
         elif kind != "not-metered":  # that is told on a line of its own, with its cause
             faults.append(fault)
     if faults:
-        return Finding(source.name, "problem", f"{'; '.join(parts)}; faults so far: {', '.join(faults)}")
+        return Finding(
+            source.name, "problem", f"{'; '.join(parts)}; faults so far: {'; '.join(map(flag_text, faults))}"
+        )
     measured = all(domain.quality == "measured" for domain in source.domains)
     return Finding(source.name, "good" if measured else "note", "; ".join(parts))
 

@@ -9,9 +9,9 @@ from dataclasses import field
 from itertools import pairwise
 from typing import Protocol, cast
 
-from jupyter_carbon.calibration.faults import not_counted
 from jupyter_carbon.calibration.known_load import busy
 from jupyter_carbon.meter.attribution import attribute
+from jupyter_carbon.meter.faults import not_counted
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.model import Context, Domain, SourceUnavailable, Window
 from jupyter_carbon.power import PowerSource

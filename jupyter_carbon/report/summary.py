@@ -22,6 +22,8 @@ FLAGS: Mapping[str, str] = {
     "suspended": "the machine was suspended",
     "power-unknown": "the driver tells how busy it was and not what it drew: modelled by its rating",
     "not-metered": "the driver tells nothing of it that could be counted: it is missing here",
+    "counter-wrong": "its energy counter disagrees with its power gauge, which is counted",
+    "held-back": "the system held its counters back: what they tell late is of these seconds too",
     "joined": "counted from the moment its driver answered",
     "gpu-awaited": "a GPU's driver had not answered yet: what it drew is missing here",
     "dies-undecided": "its dies may be copies of one counter or several: one of them is counted until that shows",

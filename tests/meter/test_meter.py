@@ -206,6 +206,20 @@ def test_idle_power_is_not_learned_from_a_busy_neighbour(bench):
     assert bench.meter.idle_w == {}
 
 
+@pytest.mark.parametrize(
+    ("flags", "taught"),
+    [
+        (("device-order:package-0",), {"package-0": 12.5}),  # whose it is, not how much
+        (("power-unknown:gpu0",), {"package-0": 12.5}),
+        (("stuck:package-0",), {}),
+        (("concurrent",), {}),
+    ],
+)
+def test_only_a_doubt_about_the_count_itself_teaches_nothing(bench, flags, taught):
+    bench.meter.learn(Window(20.0, {PACKAGE: 250.0}, 0.0, 0.0, flags=flags), idle=True)
+    assert bench.meter.idle_w == taught
+
+
 def test_a_cell_teaches_joules_per_cpu_second(bench):
     bench.passes(20, 200)
     cell = bench.meter.begin()

@@ -57,20 +57,20 @@ class Card:
     tells_utilisation: bool = True
     faults: FaultLog = field(default_factory=FaultLog)
     name = "test"
+    domains: tuple[Domain, ...] = (CARD,)
     components = ("gpu",)
-    domains = (CARD,)
     allotted = ()
-    idle_w = {"gpu0": 33.0}  # noqa: RUF012
-    power_limit_w = {"gpu0": LIMIT_W}  # noqa: RUF012
+    idle_w = {"gpu0": 33.0, "gpu1": 33.0}  # noqa: RUF012
+    power_limit_w = {"gpu0": LIMIT_W, "gpu1": LIMIT_W}  # noqa: RUF012
 
     def energy_j(self):
-        return {CARD: self.joules}
+        return {self.domains[0]: self.joules}
 
     def busy_s(self, pids):
-        return {"gpu0": (self.own_s, self.all_s)} if self.tells_utilisation else {}
+        return {self.domains[0].device: (self.own_s, self.all_s)} if self.tells_utilisation else {}
 
     def presence(self, pids):
-        return {"gpu0": self.who}
+        return {self.domains[0].device: self.who}
 
     def close(self):
         return
@@ -185,6 +185,18 @@ def test_a_card_that_rests_at_once_has_no_tail(bench):
     assert running.tail.over
     assert not running.tail.is_cut
     assert bench.meter.after(running.tail) is None
+
+
+def test_of_a_card_that_joined_in_mid_cell_the_looks_before_say_nothing(bench):
+    late = Card(domains=(replace(CARD, device="gpu1"),), who="alone")
+    running = bench.meter.begin()
+    bench.rests(0.5)
+    bench.meter.add_gpus(late)
+    bench.now_s += 0.3
+    bench.meter.end(running)
+    bench.now_s += 0.01
+    assert bench.meter.begin().behind == ()
+    assert not running.tail.is_cut
 
 
 def test_what_was_waited_for_has_no_tail(bench):

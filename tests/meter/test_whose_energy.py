@@ -357,7 +357,7 @@ def test_no_stretch_between_cells_is_dropped_however_many_there_are(machine, ker
 
 
 def test_a_doubt_about_one_device_does_not_keep_the_others_from_learning(machine, kernel):
-    kernel.sources.faults.note("gpu0", "device-order", float("-inf"), float("inf"))
+    kernel.sources.faults.note("gpu0", "stuck", float("-inf"), float("inf"))
     machine.now_s, machine.joules[PACKAGE], machine.joules[CARD] = 20.0, 240.0, 500.0
     kernel.meter.end(kernel.meter.begin())
     for window in between_cells(kernel.meter):

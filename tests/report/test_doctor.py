@@ -49,7 +49,7 @@ def test_faults_so_far_are_a_problem(machine):
     rapl.faults.note("package-0", "read-failed", 1.0, 2.0)
     told = findings(machine, rapl)["rapl"]
     assert told.health == "problem"
-    assert told.text.endswith("faults so far: read-failed:package-0")
+    assert told.text.endswith("faults so far: package-0: a read of the counter failed: filled with the expected power")
 
 
 class Cards:
@@ -151,6 +151,7 @@ def test_what_a_session_met_is_told(tmp_path):
     told = of_ledger(tmp_path / "ledger.sqlite", "No space left on device")
     assert told.health == "problem"
     assert told.text.endswith("No space left on device")
+    assert told.remedy.startswith("Name a file that can be written: JUPYTER_CARBON_LEDGER=")
 
 
 def test_a_folder_that_is_a_file_is_a_problem(tmp_path):
@@ -202,6 +203,7 @@ def test_a_calibration_that_is_not_in_use_says_why(machine):
     told = of_calibration(CALIBRATED, a_context(), host(machine))
     assert told.health == "note"
     assert told.text.endswith("not in use, as devices were counted otherwise then (cpu:package-0:rapl)")
+    assert told.remedy == "Calibrate anew: %carbon calibrate rest"
 
 
 def test_a_guest_cannot_be_calibrated_and_is_not_asked_to(tmp_path):

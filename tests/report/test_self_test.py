@@ -14,10 +14,11 @@ from records import a_context
 from jupyter_carbon.meter.meter import Meter
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.model import Context, Domain, Window
-from jupyter_carbon.power.counter import FaultLog, GaugeIntegrator
+from jupyter_carbon.power.counter import FaultLog
 from jupyter_carbon.power.cpu_curve import CpuCurve
 from jupyter_carbon.power.cpu_model import CpuModel
 from jupyter_carbon.power.cpu_time import MachineBusy
+from jupyter_carbon.power.gauge import GaugeIntegrator
 from jupyter_carbon.power.rapl import Rapl
 from jupyter_carbon.report.doctor import Finding
 from jupyter_carbon.report.self_test import LOAD_S, REST_S, Trial, _of_pace, judge, pace, run, verdict
