@@ -482,7 +482,7 @@ def gpus(machine: Machine, library: Path) -> Callable[..., dict[str | None, Cell
         env |= {f"FAKE_NVML_{key}": str(value) for key, value in fake.items()}
         words = [sys.executable, "-c", GPU_HEAD + textwrap.dedent(code), str(machine.root)]
         done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=100, check=False)
-        assert done.stderr == ""
+        assert done.stderr == "", done.stderr
         return rows(machine)
 
     return run
