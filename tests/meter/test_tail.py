@@ -260,6 +260,20 @@ def test_the_next_cell_cuts_it_and_both_say_so(bench):
     assert bench.between_j() == pytest.approx(30 + 60)
 
 
+@pytest.mark.parametrize(("power_w", "after_j"), [(WORK_W + 5.0, None), (250.0, 2 * 100.0)])
+def test_what_goes_on_as_it_did_before_the_cell_is_not_what_it_launched(bench, power_w, after_j):
+    """A thread that computes by itself, at 300 W or at 150."""
+    level_w = WORK_W if after_j is None else 150.0
+    bench.learns_its_rest()
+    bench.cell(1, power_w=level_w)
+    bench.works(1, level_w)
+    running, _ = bench.cell(1, power_w=power_w)
+    bench.works(2, power_w)
+    bench.works(2, level_w)
+    after = bench.meter.after(running.tail)
+    assert (after and after.energy_j[CARD]) == (after_j and pytest.approx(after_j, abs=1e-6))
+
+
 def test_a_cell_that_begins_when_it_is_over_is_told_alone(bench):
     bench.learns_its_rest()
     running, window = bench.cell(1)
