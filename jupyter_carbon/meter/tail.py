@@ -37,18 +37,11 @@ class Card:
     table_w: float
 
     def works(
-        self,
-        a: Reading,
-        b: Reading,
-        who: GpuPresence | None,
-        idle_w: Mapping[str, float],
-        level_w: Mapping[str, float],
-        *,
-        after_work: bool,
+        self, a: Reading, b: Reading, who: GpuPresence | None, idle_w: float, *, level_w: float, after_work: bool
     ) -> bool:
-        """Whether it worked for us between two readings, `who` being there: by what it drew above idle, or above the
-        level of other work, and by the utilisation of our processes where the driver tells that.  `after_work`: it may
-        have worked until the first of them, and a step of the counter show that late."""
+        """Whether it worked for us between two readings, `who` being there: by what it drew above `level_w`, and by the
+        utilisation of our processes where the driver tells that.  `after_work`: it may have worked until the first of
+        them, and a step of the counter show that late."""
         device, seconds = self.domain.device, b.t_s - a.t_s
         if who not in OURS or self.domain not in a.energy_j:  # it joined since then
             return False
@@ -58,11 +51,9 @@ class Card:
                 return False
         elif who != "alone":
             return False  # nobody tells whose work it is
-        rest_w = idle_w.get(device, self.table_w)
-        above_w = max(rest_w, level_w.get(device, 0.0))
-        above_j = b.energy_j[self.domain] - a.energy_j[self.domain] - above_w * seconds
+        above_j = b.energy_j[self.domain] - a.energy_j[self.domain] - max(idle_w, level_w) * seconds
         late_s = self.domain.step_s if after_work else 0.0
-        return above_j > (self.limit_w - rest_w) * max(WORKING * seconds, late_s)
+        return above_j > (self.limit_w - idle_w) * max(WORKING * seconds, late_s)
 
 
 class Tail:
@@ -136,9 +127,16 @@ class Tail:
     ) -> tuple[str, ...]:
         first = self._working is None
         return tuple(
-            card.domain.device
-            for card in self._cards
-            if card.works(a, b, presence.get(card.domain.device), idle_w, self._level_w, after_work=first)
+            device
+            for device, card in ((card.domain.device, card) for card in self._cards)
+            if card.works(
+                a,
+                b,
+                presence.get(device),
+                idle_w.get(device, card.table_w),
+                level_w=self._level_w.get(device, 0.0),
+                after_work=first,
+            )
         )
 
     def _goes_on(self, working: tuple[str, ...], now: Reading) -> None:
