@@ -1,7 +1,7 @@
 """Generated fault schedules on a simulated clock: is there a number that is wrong and does not say so?
 
 ``schedules.py COUNT [FIRST]`` runs `COUNT` of them, each from its own seed, and prints one JSON line.  A schedule is a
-machine (sockets with or without memory, dies, a card with a counter or a gauge), a power profile for each of its
+machine (sockets with or without memory, dies, cards with a counter or a gauge), a power profile for each of its
 devices, a few cells, and faults that strike counters, clock and ticker at any moment.  Registers are real files, the
 card is ``tests/fakes/nvml`` behind the real nvidia-ml-py; only time is not real.
 
@@ -31,7 +31,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.drive import Register, build
-from bench.machine import DRAM_MAX_UJ, INTEL_MAX_UJ, Trouble, Zone
+from bench.machine import DRAM_MAX_UJ, INTEL_MAX_UJ, Gpu, Trouble, Zone
 from bench.profile import Profile, bursts, constant, ramp, square
 from jupyter_carbon.meter.attribution import attribute
 from jupyter_carbon.meter.meter import Meter, Running
@@ -64,8 +64,7 @@ class Schedule:
 
     seed: int
     zones: tuple[Zone, ...]
-    card: Profile | None
-    card_options: dict[str, str]
+    cards: tuple[Gpu, ...]
     cells: tuple[tuple[float, float], ...]
     stalls: tuple[tuple[float, float], ...]
     """Nobody looks in these seconds: a cell that holds the interpreter's lock, a stopped process."""
@@ -131,7 +130,7 @@ def generate(seed: int) -> Schedule:
             _trouble(dice, dice.choice(kinds), moment, looked_at, faults) for _ in range(dice.choice((0, 1, 1, 2)))
         ]
         zones.append(replace(zone, troubles=tuple(troubles)))
-    card, options = _card(dice, moment, looked_at, faults)
+    cards = tuple(_card(dice, moment, looked_at, faults) for _ in range(dice.choice((0, 0, 1, 1, 1, 2))))
     stalls, sleeps = [], []
     if dice.random() < 0.4 and not any("freeze" in fault for fault in faults):
         begin_s = moment()
@@ -146,7 +145,7 @@ def generate(seed: int) -> Schedule:
                 zone if _laps(zone) else replace(zone, troubles=(*zone.troubles, Trouble("reset", at_s)))
                 for zone in zones
             ]
-    return Schedule(seed, tuple(zones), card, options, cells, tuple(stalls), tuple(sleeps), tuple(faults or ("none",)))
+    return Schedule(seed, tuple(zones), cards, cells, tuple(stalls), tuple(sleeps), tuple(faults or ("none",)))
 
 
 def _laps(zone: Zone) -> bool:
@@ -226,11 +225,10 @@ def _trouble(
     }[kind]
 
 
-def _card(
-    dice: random.Random, moment: Callable[[], float], looked_at: Callable[[], float], faults: list[str]
-) -> tuple[Profile | None, dict[str, str]]:
-    if dice.random() < 0.3:
-        return None, {}
+COUNTER_KINDS = ("fail", "gauge fails", "both fail", "vanish", "freeze", "freeze for good", "jump", "back", "reset")
+
+
+def _card(dice: random.Random, moment: Callable[[], float], looked_at: Callable[[], float], faults: list[str]) -> Gpu:
     options = {"LIMIT_W": str(CARD_LIMIT_W), "BASE_J": "1e6", "STEP_S": dice.choice(("0.1", "0.1", "0.05", "0.02"))}
     at_s, seconds = moment(), 10.0 ** dice.uniform(-1.5, 1.0)
     if dice.random() < 0.3:
@@ -238,7 +236,7 @@ def _card(
         kind = dice.choice(("none", "fail", "vanish"))
         call = "power"
     else:
-        kind = dice.choice(("none", "fail", "vanish", "freeze", "freeze for good", "jump", "back", "reset"))
+        kind = dice.choice(("none", *COUNTER_KINDS))
         call = "energy"
     if kind != "none":
         faults.append(f"card: {kind}")
@@ -247,6 +245,8 @@ def _card(
     options |= {
         "none": {},
         "fail": {"FAIL": f"{call}:999:{at_s}:{at_s + seconds}"},
+        "gauge fails": {"FAIL": f"power:999:{at_s}:{at_s + seconds}"},
+        "both fail": {"FAIL": ";".join(f"{each}:999:{at_s}:{at_s + seconds}" for each in ("energy", "power"))},
         "vanish": {"FAIL": f"{call}:15:{at_s}:1e9"},
         "freeze": {"FREEZE": f"{at_s}:{at_s + seconds}"},
         "freeze for good": {"FREEZE": f"{at_s}:1e9"},
@@ -254,7 +254,7 @@ def _card(
         "back": {"JUMP": f"{at_s}:{-LEAST_JUMP_J * dice.uniform(1.0, 2.0)}"},
         "reset": {"RESET_AT_S": str(at_s)},
     }[kind]
-    return _profile(dice, CARD_LIMIT_W), options
+    return Gpu(_profile(dice, CARD_LIMIT_W), options)
 
 
 # --- the machine --------------------------------------------------------------------------------------------
@@ -295,9 +295,8 @@ class World:
     def truth_j(self, device: str, from_s: float, to_s: float) -> float:
         """Joules of a device between two moments."""
         kind, _, number = device.partition("-")
-        if device == "gpu0":
-            assert self.schedule.card is not None
-            profiles = [self.schedule.card]
+        if device.startswith("gpu"):
+            profiles = [self.schedule.cards[int(device[3:])].profile]
         elif kind == "dram":
             profiles = [z.profile for z in self.schedule.zones if z.name == "dram" and z.id.split(":")[1] == number]
         else:
@@ -323,14 +322,16 @@ def _open(world: World, schedule: Schedule) -> Meter:
         ram_gb=32.0,
     )
     sources: list[Rapl | Nvml] = [Rapl.open(host, clock=world.clock, suspended_s=world.suspended_s)]
-    if schedule.card is not None:
-        profile = world.folder / "profile"
-        profile.write_text(schedule.card.text)
+    if schedule.cards:
         for key in [key for key in os.environ if key.startswith("FAKE_NVML_")]:
             del os.environ[key]
         own = f"{os.getpid()}:0:1e9:60"
-        options = {"PROFILE": str(profile), "PROCESSES": own, "NOW_FILE": str(world.folder / "now")}
-        os.environ.update({f"FAKE_NVML_{key}": value for key, value in (options | schedule.card_options).items()})
+        told = {"DEVICES": str(len(schedule.cards)), "PROCESSES": own, "NOW_FILE": str(world.folder / "now")}
+        for index, card in enumerate(schedule.cards):
+            profile = world.folder / f"profile-{index}"
+            profile.write_text(card.profile.text)
+            told |= {f"{key}_{index}": value for key, value in {"PROFILE": str(profile), **card.options}.items()}
+        os.environ.update({f"FAKE_NVML_{key}": value for key, value in told.items()})
         sources.append(Nvml.open(host, clock=world.clock, suspended_s=world.suspended_s))
 
     def own_s() -> float:
@@ -400,10 +401,11 @@ def _judge(world: World, meter: Meter, window: Window, from_s: float, to_s: floa
         outcome.inside += not flagged and told.low <= truth_j <= told.high
         beyond_j = max(told.low - truth_j, truth_j - told.high)
         if beyond_j > share.domain.step_s * context.power_limit_w[device] and not flagged:
+            options = world.schedule.cards[int(device[3:])].options if device.startswith("gpu") else ""
             outcome.silent.append(
                 f"seed {world.schedule.seed}, {device}, {from_s:.3f} to {to_s:.3f} s: {truth_j:.4f} J, "
                 f"told {told.low:.4f} .. {told.likely:.4f} .. {told.high:.4f} ({', '.join(world.schedule.faults)}) "
-                f"{share.domain.source} {world.schedule.card_options if device == 'gpu0' else ''}"
+                f"{share.domain.source} {options}"
             )
 
 

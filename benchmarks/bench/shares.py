@@ -199,7 +199,7 @@ def told(machine: Machine, folder: Path) -> Iterator[Told]:
     work_w = CPU_W * (sum(machine.cpus) + machine.strangers_cpus)
     sm_w = CARD_WORK_W * (sum(machine.sms) + machine.strangers_sm) / 100.0
     zones = (Zone("intel-rapl:0", "package-0", _profile(IDLE_W, work_w), step_s=STEP_S),)
-    schedule = Schedule(0, zones, None, {}, ((REST_S, REST_S + CELL_S),), (), (), ("none",))
+    schedule = Schedule(0, zones, (), ((REST_S, REST_S + CELL_S),), (), (), ("none",))
     _write(folder, {"proc/stat": _stat(), "proc/meminfo": "MemTotal: 33554432 kB\n", **machine.files})
     world = World(folder, schedule)
     if machine.sms:

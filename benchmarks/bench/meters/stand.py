@@ -16,7 +16,7 @@ import time
 import traceback
 from typing import Any, Protocol
 
-PATIENCE_S = 8.0
+PATIENCE_S = 20.0
 WRITE_S = 1e-3
 """How often a register is written."""
 LOST_S = 20e-6
