@@ -255,7 +255,7 @@ class Session:
             from jupyter_carbon.meter.device_sync import synchronise  # noqa: PLC0415  (imported with the first GPU)
 
             waited = synchronise(sys.modules)
-            if waited == "unsure" and self.meter.is_blind:
+            if waited == "unsure" and self.meter.gpus.is_blind:
                 flags += (STILL_BUSY,)
             self.meter.arrive(cell.running)  # what was waited for is the cell's
         if self.hours.clock_is_wrong(cell.region):

@@ -7,21 +7,22 @@ those alive in it; where none runs, the stretch belongs to the session.  What th
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 from jupyter_carbon.meter.edges import SETTLED_S, TRIM_FROM_S, TRIM_TO_S, Moment, both, own_part, settled, with_joules
 from jupyter_carbon.meter.faults import not_counted
+from jupyter_carbon.meter.frozen import note_frozen
+from jupyter_carbon.meter.gpus import Gpus
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.meter.short_cells import Bursts
-from jupyter_carbon.meter.tail import LEAST_LOOK_S, LOOK_S, OURS, Card, Tail
-from jupyter_carbon.model import Domain, GpuPresence, Reading, Window
-from jupyter_carbon.power import GaugedSource, GpuSource, PowerSource, SteppedSource, WatchedSource
+from jupyter_carbon.meter.tail import LEAST_LOOK_S, LOOK_S, Tail
+from jupyter_carbon.model import Domain, Reading, Window
+from jupyter_carbon.power import GpuSource, PowerSource, SteppedSource, WatchedSource
 from jupyter_carbon.power.cpu_time import MachineBusy
 from jupyter_carbon.value import replace
 
@@ -40,11 +41,6 @@ GIVEN_UP_S = 1e-4
 """Whoever gives Python's lock up for less may have it back before a waiting thread has woken."""
 
 KEPT_WINDOWS = 1024
-KEPT_LOOKS = 64
-
-FROZEN_FROM_S = 0.5
-FROZEN_FROM_BUSY = 0.5
-"""A counter that did not move between two ticks at least so far apart, while this part of a CPU worked, is stuck."""
 
 Stretch = tuple[Reading, Reading]
 NOTHING: Mapping[str, float] = {}
@@ -89,14 +85,13 @@ class Meter:
         self._lock = threading.Lock()
         self._clock, self._tree, self._busy, self._n_cpu = clock, tree, busy, n_cpu
         self._sources: tuple[PowerSource, ...] = tuple(sources)
-        self._gpus = tuple(cast("GpuSource", source) for source in self._sources if hasattr(source, "presence"))
+        self._gpus = Gpus(clock)
+        for source in self._sources:
+            if hasattr(source, "presence"):
+                self._gpus.add(cast("GpuSource", source))
         self._watched = tuple(cast("WatchedSource", source) for source in self._sources if hasattr(source, "watch"))
         self._stepped = tuple(cast("SteppedSource", source) for source in self._sources if hasattr(source, "at"))
-        self._cards = tuple(card for source in self._gpus for card in _cards_of(source))
         self._tail: Tail | None = None  # of the cell that ended last, until the next begins
-        self._gpu_busy_s: Mapping[str, tuple[float, float]] = {}
-        self._gpu_presence: Mapping[str, GpuPresence] = {}
-        self._gpu_looks: deque[tuple[float, Mapping[str, GpuPresence]]] = deque(maxlen=KEPT_LOOKS)
         self._open: list[Running] = []
         self._unsettled: Running | None = None  # a cell whose beginning is to be known better
         self._blocks: list[weakref.ref[Running]] = []  # a block that nobody ends is forgotten
@@ -111,7 +106,7 @@ class Meter:
         self._short = Bursts()
         self._joined_s: dict[str, float] = {}
         self._looks_s: deque[float] = deque(maxlen=KEPT_TIMES)
-        self._look_at_gpus()
+        self._gpus.look(tree.pids)
         self._last = self._last_tick = self._before_tick = self._read()
 
     @property
@@ -130,17 +125,9 @@ class Meter:
         return self._idle_w
 
     @property
-    def gpu_presence(self) -> Mapping[str, GpuPresence]:
-        """Who computed on each GPU at the last look."""
-        return self._gpu_presence
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether we may compute on a GPU and nobody tells: the driver neither lists us nor counts our utilisation."""
-        return any(
-            who == "unknown" and self._gpu_busy_s.get(device, (0.0, 0.0))[0] == 0.0
-            for device, who in self._gpu_presence.items()
-        )
+    def gpus(self) -> Gpus:
+        """The GPUs, and who computes on them."""
+        return self._gpus
 
     def add_gpus(self, source: GpuSource) -> None:
         """Count one more source from now on (a driver that took its time to open)."""
@@ -149,14 +136,11 @@ class Meter:
         presence, busy_s = source.presence(pids), source.busy_s(pids)
         with self._lock:
             self._sources = (*self._sources, source)
-            self._gpus = (*self._gpus, source)
-            self._cards = (*self._cards, *_cards_of(source))
+            self._gpus.add(source, presence, busy_s)
             if hasattr(source, "watch"):
                 self._watched = (*self._watched, cast("WatchedSource", source))
             if hasattr(source, "at"):
                 self._stepped = (*self._stepped, cast("SteppedSource", source))
-            self._gpu_busy_s = {**self._gpu_busy_s, **busy_s}
-            self._saw_on_gpus({**self._gpu_presence, **presence})
             # Whoever runs now counts this source from here: their present stretch gets its first value.
             first_j = source.energy_j()
             self._last = with_joules(self._last, first_j)
@@ -188,16 +172,16 @@ class Meter:
         """A cell begins now.  Whoever brings `running` can end it also when this call was interrupted."""
         running = running or Running()
         with self._lock:
-            if self._gpus and "shared" in self._gpu_presence.values():
-                self._look_at_gpus()
+            if self._gpus and "shared" in self._gpus.presence.values():
+                self._gpus.look(self._tree.pids)
             now = self._read_late()
             self._unsettled = None
             if self._gpus and not self._open:
                 running.behind = self._cut_tail(now)
-                running.level_w = self._level_w(now, running.behind)
+                running.level_w = self._gpus.level_w(self._last, now, running.behind)
                 if self._tail is None or not self._tail.devices:
                     counted = now
-                    now = self._short.without_burst(self._last, now, self._idle_w, self._gpu_presence)
+                    now = self._short.without_burst(self._last, now, self._idle_w, self._gpus.presence)
                     if self._stepped and now is counted:
                         self._unsettled = running
             self._close_stretch(now)
@@ -205,7 +189,7 @@ class Meter:
             if self._watched:
                 running.edge_s = self._edge_s()
             if self._gpus:
-                running.wander_j2 = self._wander_j2()
+                running.wander_j2 = self._gpus.wander_j2()
             self._open.append(running)
         return running
 
@@ -228,7 +212,7 @@ class Meter:
             found = self._tree.discover(at_once=True)
             with self._lock:
                 self._tree.adopt(found)
-                self._look_at_gpus()
+                self._gpus.look(self._tree.pids)
         with self._lock:
             now = self._read()
             self._settle()
@@ -243,14 +227,12 @@ class Meter:
             window = self._difference(running.closed, cast("Reading", running.began), now, edge_s)
             if self._gpus:
                 window = self._short.with_likely_w(window)
-                since_j2 = running.wander_j2.get
-                missed_j2 = {device: max(0.0, j2 - since_j2(device, 0.0)) for device, j2 in self._wander_j2().items()}
-                window = replace(window, wander_j={device: math.sqrt(j2) for device, j2 in missed_j2.items()})
+                window = replace(window, wander_j=self._gpus.missed_j(running.wander_j2))
                 if running.behind:
                     behind = (f"began-busy:{device}" for device in running.behind)
                     window = replace(window, flags=(*window.flags, *behind))
-                if not waited and not self._open and any(who in OURS for who in self._gpu_presence.values()):
-                    self._tail = running.tail = Tail(before, now, self._cards, running.level_w)
+                if not waited and not self._open and self._gpus.may_be_ours:
+                    self._tail = running.tail = Tail(before, now, self._gpus.cards, running.level_w)
         self._to_learn.append(window)
         return window
 
@@ -289,13 +271,13 @@ class Meter:
         found = self._tree.discover()
         with self._lock:
             self._tree.adopt(found)
-            self._look_at_gpus()
+            self._gpus.look(self._tree.pids)
             self._before_tick = max(self._last, self._last_tick, key=lambda r: r.t_s)
             self._last_tick = self._read()
             if self._open:  # a counter that was told ahead of its moves stands still where power falls, as it does then
-                self._note_frozen(self._before_tick, self._last_tick)
+                note_frozen(self._sources, self._before_tick, self._last_tick)
             if self._tail is not None:
-                self._tail.look(self._last_tick, self._gpu_presence, self._idle_w)
+                self._tail.look(self._last_tick, self._gpus.presence, self._idle_w)
             return self._last_tick
 
     def after(self, tail: Tail) -> Window | None:
@@ -397,7 +379,8 @@ class Meter:
         """Close all sources."""
         with self._lock:
             sources = self._sources
-            self._sources = self._gpus = self._watched = self._stepped = ()
+            self._sources = self._watched = self._stepped = ()
+            self._gpus.close()
         for source in sources:
             source.close()
         self._tree.close()
@@ -412,7 +395,7 @@ class Meter:
                 energy_j.update(source.energy_j())
         finally:
             self._busy.release()
-        return Reading(self._clock(), energy_j, self._tree.cpu_s(), busy_s, self._gpu_busy_s)
+        return Reading(self._clock(), energy_j, self._tree.cpu_s(), busy_s, self._gpus.busy_s)
 
     def _read_late(self) -> Reading:
         """The same in another order, for a beginning: joules and clock last, so that little of our own is counted."""
@@ -423,7 +406,7 @@ class Meter:
                 energy_j.update(source.energy_j())
         finally:
             self._busy.release()
-        return Reading(self._clock(), energy_j, tree_cpu_s, machine_busy_s, self._gpu_busy_s)
+        return Reading(self._clock(), energy_j, tree_cpu_s, machine_busy_s, self._gpus.busy_s)
 
     def _trimmed(self, running: Running, arrived: Moment, now: Reading) -> Reading:
         """The reading at the end of a cell of one stretch, with both its edges where its own work began and ended."""
@@ -468,57 +451,8 @@ class Meter:
         running.began = running.since = self._last = reading
         self._between[-1] = (self._between[-1][0], reading)
 
-    def _wander_j2(self) -> Mapping[str, float]:
-        gauged = (cast("GaugedSource", source) for source in self._gpus if hasattr(source, "wander_j2"))
-        return {device: j2 for source in gauged for device, j2 in source.wander_j2().items()}
-
     def _edge_s(self) -> Mapping[str, float]:
         return {device: edge_s for source in self._watched for device, edge_s in source.edge_s().items()}
-
-    def _look_at_gpus(self) -> None:
-        if self._gpus:
-            pids = self._tree.pids
-            busy_s: dict[str, tuple[float, float]] = {}
-            presence: dict[str, GpuPresence] = {}
-            for source in self._gpus:
-                busy_s.update(source.busy_s(pids))
-                presence.update(source.presence(pids))
-            self._gpu_busy_s = busy_s
-            self._saw_on_gpus(presence)
-
-    def _saw_on_gpus(self, presence: Mapping[str, GpuPresence]) -> None:
-        if presence != self._gpu_presence:
-            self._gpu_presence = presence
-            self._gpu_looks.append((self._clock(), presence))
-
-    def _presence_during(self, start_s: float, end_s: float) -> Mapping[str, GpuPresence]:
-        """Who computed on each GPU, by every look in these seconds: a child that trained and ended was there too."""
-        looks = self._gpu_looks
-        if not looks or looks[-1][0] <= start_s:
-            return self._gpu_presence
-        during = [presence for seen_s, presence in looks if start_s < seen_s <= end_s]
-        before = [presence for seen_s, presence in looks if seen_s <= start_s][-1:]
-        seen = (before + during) or [looks[0][1]]
-        return {device: _together(look[device] for look in seen if device in look) for device in seen[-1]}
-
-    def _note_frozen(self, before: Reading, now: Reading) -> None:
-        """A counter that stood still between two ticks while CPU or SM time passed counted nothing in these seconds."""
-        seconds = now.t_s - before.t_s
-        if seconds < FROZEN_FROM_S:
-            return
-        cpus_worked = now.machine_busy_s - before.machine_busy_s >= FROZEN_FROM_BUSY * seconds
-        for source in self._sources:
-            for domain in source.domains:
-                if domain.step_s <= 0.0 or seconds < 4.0 * domain.step_s:
-                    continue
-                if now.energy_j.get(domain, -1.0) != before.energy_j.get(domain):
-                    continue
-                worked = _sm_s(now, domain) > _sm_s(before, domain) if domain.component == "gpu" else cpus_worked
-                # A counter that is waited for, as after a failed read, has its own fault already.
-                known = any(f.endswith(f":{domain.device}") for f in source.faults.during(before.t_s, now.t_s))
-                if worked and not known:
-                    source.faults.note(domain.device, "frozen", before.t_s, now.t_s)
-                    source.faults.fill(domain.device, before.t_s, now.t_s)
 
     @property
     def _alive(self) -> int:
@@ -541,21 +475,10 @@ class Meter:
         tail = self._tail
         if tail is None:
             return ()
-        working = tail.cut(now, self._gpu_presence, self._idle_w)
+        working = tail.cut(now, self._gpus.presence, self._idle_w)
         if tail.devices:  # what a short cell owed is in its number now
             self._short.forget(tail.devices)
         return working
-
-    def _level_w(self, now: Reading, behind: Collection[str]) -> Mapping[str, float]:
-        """What devices drew that worked for us before a cell begins: what goes on like that, it did not launch."""
-        last, seconds = self._last, now.t_s - self._last.t_s
-        if seconds < LEAST_LOOK_S:
-            return NOTHING
-        return {
-            domain.device: (now.energy_j[domain] - last.energy_j[domain]) / seconds
-            for domain in (card.domain for card in self._cards)
-            if domain in last.energy_j and (domain.device in behind or _own_sm_s(now, domain) > _own_sm_s(last, domain))
-        }
 
     def _close_stretch(self, now: Reading) -> None:
         last, self._last, self._last_tick = self._last, now, now
@@ -623,7 +546,7 @@ class Meter:
             self._recent_w,
             self._j_per_cpu_s,
             gpu_busy_s,
-            self._presence_during(began.t_s, now.t_s),
+            self._gpus.presence_during(began.t_s, now.t_s),
             tuple(flags),
             now.t_s - began.t_s,
             edge_s,
@@ -631,31 +554,3 @@ class Meter:
             {},
             None,
         )
-
-
-def _cards_of(source: GpuSource) -> tuple[Card, ...]:
-    idle_w, limit_w = source.idle_w, source.power_limit_w
-    gpus = (domain for domain in source.domains if domain.component == "gpu")
-    return tuple(Card(domain, limit_w[domain.device], idle_w[domain.device]) for domain in gpus)
-
-
-def _own_sm_s(reading: Reading, domain: Domain) -> float:
-    """SM-seconds of ours on a device."""
-    return reading.gpu_busy_s.get(domain.device, (0.0, 0.0))[0]
-
-
-def _sm_s(reading: Reading, domain: Domain) -> float:
-    """SM-seconds of everybody on a device."""
-    return reading.gpu_busy_s.get(domain.device, (0.0, 0.0))[1]
-
-
-def _together(looks: Iterable[GpuPresence]) -> GpuPresence:
-    """Who was on a device, from several looks at it."""
-    seen = set(looks)
-    if "unknown" in seen:
-        return "unknown"
-    ours = bool(seen & {"alone", "shared"})
-    others = bool(seen & {"absent", "shared"})
-    if ours:
-        return "shared" if others else "alone"
-    return "absent" if others else "empty"

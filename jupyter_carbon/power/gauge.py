@@ -57,14 +57,21 @@ class Pace:
         self._closest_s = closest_s
         self._looks, self._seen_s, self._power_w = 0, -math.inf, 0.0
         self._close_until_s = -math.inf
+        self._times_s: deque[float] = deque(maxlen=3)
 
-    def wait_s(self, now_s: float, power_w: float, *, burnt_s: float) -> float:
+    @property
+    def took_s(self) -> float:
+        """How long the driver takes: the shortest of the last looks, since any may have waited for a core."""
+        return min(self._times_s, default=0.0)
+
+    def wait_s(self, now_s: float, power_w: float, *, took_s: float, burnt_s: float) -> float:
         """Seconds until the next look, after one that has shown `power_w` for so many CPU seconds."""
         swung = abs(power_w - self._power_w) > SWING * max(power_w, self._power_w)
         if swung or now_s - self._seen_s > UNWATCHED_S:
             self._close_until_s = now_s + CLOSE_FOR_S
         self._seen_s, self._power_w = now_s, power_w
         self._looks += 1
+        self._times_s.append(took_s)
         mean_s = self._closest_s if now_s < self._close_until_s else LOOK_S
         return max(mean_s * (0.5 + self._looks * GOLDEN % 1.0), COST * burnt_s)
 
@@ -86,7 +93,7 @@ class Glances:
         self._guard_w = GUARD * max_w
         self._seen: deque[tuple[float, float]] = deque(maxlen=KEPT_GLANCES)
         self._pace = Pace()
-        self._took_s, self._next_s = 0.0, -math.inf
+        self._next_s = -math.inf
 
     def watch(self) -> float:
         """Look, if it is time; the seconds until the next look."""
@@ -98,7 +105,7 @@ class Glances:
     def at_edge(self) -> None:
         """Somebody reads the counter now: look, where that says more than the last glance."""
         now_s = self._clock()
-        if self._seen and FRESH_S < now_s - self._seen[-1][0] < UNWATCHED_S and self._took_s < SLOW_S:
+        if self._seen and FRESH_S < now_s - self._seen[-1][0] < UNWATCHED_S and self._pace.took_s < SLOW_S:
             self._look(now_s)
 
     def _look(self, now_s: float) -> None:
@@ -107,10 +114,10 @@ class Glances:
             power_w = self._read_w()
         except self._errors:
             power_w = math.nan
-        self._took_s, burnt_s = self._clock() - now_s, self._cpu_s() - began_cpu_s
+        took_s, burnt_s = self._clock() - now_s, self._cpu_s() - began_cpu_s
         if 0.0 <= power_w <= self._guard_w:
             self._seen.append((now_s, power_w))
-            self._next_s = now_s + self._pace.wait_s(now_s, power_w, burnt_s=burnt_s)
+            self._next_s = now_s + self._pace.wait_s(now_s, power_w, took_s=took_s, burnt_s=burnt_s)
         else:
             self._next_s = now_s + max(LOOK_S, COST * burnt_s)
 
@@ -259,8 +266,8 @@ class GaugeIntegrator:
         if now_s >= self._next_look_s:
             began_cpu_s = self._cpu_s()
             self.energy_j()
-            burnt_s = self._cpu_s() - began_cpu_s
-            self._next_look_s = now_s + self._pace.wait_s(now_s, self._power_w, burnt_s=burnt_s)
+            took_s, burnt_s = self._clock() - now_s, self._cpu_s() - began_cpu_s
+            self._next_look_s = now_s + self._pace.wait_s(now_s, self._power_w, took_s=took_s, burnt_s=burnt_s)
         return self._next_look_s - now_s
 
     def _missed_j2(self, power_w: float, now_s: float) -> float:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
+
+import pytest
 
 import jupyter_carbon
 
@@ -62,3 +68,22 @@ def test_the_shipped_view_asks_no_other_place():
     for file in [*BUILT.glob("static/*.js"), VIEW / "view.js", VIEW / "view.css"]:
         addresses = set(re.findall(r"https?://[\w.]+", file.read_text())) - {"http://www.w3.org"}
         assert addresses == set(), file.name
+
+
+def test_an_installation_puts_it_where_jupyterlab_finds_it(tmp_path):
+    home = Path(sysconfig.get_path("data")) / "share/jupyter/labextensions/jupyter-carbon"
+    if not (home / "install.json").is_file():
+        pytest.skip("installed without Node: the kernel's side alone")
+    env = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTER")}
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyterlab.labextensions", "list"],
+        env={**env, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    listed = re.sub(r"\x1b\[\d+m", "", done.stdout + done.stderr)
+    assert re.search(rf"jupyter-carbon v{jupyter_carbon.__version__} enabled +OK \(python, jupyter_carbon\)", listed), (
+        listed
+    )
