@@ -28,7 +28,8 @@ SWING = 0.1
 CLOSE_FOR_S = 2.0
 """After a swing, and after a time in which nobody looked, it is looked at closely for so long."""
 COST = 200.0
-"""Looks are at least so many times as far apart as one takes: half a per cent of a core at the most."""
+"""Looks are at least so many times as far apart as one takes of a core: half a per cent of it at the most.  What a look
+waits, for a cell that holds Python's lock, is no cost."""
 GOLDEN = 0.618034
 """Looks at a gauge are half of that to one and a half times apart, by multiples of the golden section: looks at a fixed
 beat see always the same part of work that has a beat of its own (arXiv 2312.02741)."""
@@ -63,8 +64,8 @@ class Pace:
         """How long the driver takes: the shortest of the last looks, since any may have waited for a core."""
         return min(self._times_s, default=0.0)
 
-    def wait_s(self, now_s: float, power_w: float, *, took_s: float) -> float:
-        """Seconds until the next look, after one that has shown `power_w`."""
+    def wait_s(self, now_s: float, power_w: float, *, took_s: float, burnt_s: float) -> float:
+        """Seconds until the next look, after one that has shown `power_w` for so many CPU seconds."""
         swung = abs(power_w - self._power_w) > SWING * max(power_w, self._power_w)
         if swung or now_s - self._seen_s > UNWATCHED_S:
             self._close_until_s = now_s + CLOSE_FOR_S
@@ -72,7 +73,7 @@ class Pace:
         self._looks += 1
         self._times_s.append(took_s)
         mean_s = self._closest_s if now_s < self._close_until_s else LOOK_S
-        return max(mean_s * (0.5 + self._looks * GOLDEN % 1.0), COST * self.took_s)
+        return max(mean_s * (0.5 + self._looks * GOLDEN % 1.0), COST * burnt_s)
 
 
 class Glances:
@@ -86,8 +87,9 @@ class Glances:
         max_w: float,
         errors: tuple[type[Exception], ...] = READ_ERRORS,
         clock: Seconds = time.monotonic,
+        cpu_s: Seconds = time.thread_time,
     ) -> None:
-        self._read_w, self._errors, self._clock = read_w, errors, clock
+        self._read_w, self._errors, self._clock, self._cpu_s = read_w, errors, clock, cpu_s
         self._guard_w = GUARD * max_w
         self._seen: deque[tuple[float, float]] = deque(maxlen=KEPT_GLANCES)
         self._pace = Pace()
@@ -107,16 +109,17 @@ class Glances:
             self._look(now_s)
 
     def _look(self, now_s: float) -> None:
+        began_cpu_s = self._cpu_s()
         try:
             power_w = self._read_w()
         except self._errors:
             power_w = math.nan
-        took_s = self._clock() - now_s
+        took_s, burnt_s = self._clock() - now_s, self._cpu_s() - began_cpu_s
         if 0.0 <= power_w <= self._guard_w:
             self._seen.append((now_s, power_w))
-            self._next_s = now_s + self._pace.wait_s(now_s, power_w, took_s=took_s)
+            self._next_s = now_s + self._pace.wait_s(now_s, power_w, took_s=took_s, burnt_s=burnt_s)
         else:
-            self._next_s = now_s + max(LOOK_S, COST * took_s)
+            self._next_s = now_s + max(LOOK_S, COST * burnt_s)
 
     def have_seen(self, t_s: float) -> bool:
         """Whether the gauge was looked at since a moment."""
@@ -213,9 +216,10 @@ class GaugeIntegrator:
         errors: tuple[type[Exception], ...] = READ_ERRORS,
         clock: Seconds = time.monotonic,
         suspended_s: Seconds = suspended_s,
+        cpu_s: Seconds = time.thread_time,
     ) -> None:
         self._read_w, self._errors = read_w, errors
-        self._clock, self._suspended_s = clock, suspended_s
+        self._clock, self._suspended_s, self._cpu_s = clock, suspended_s, cpu_s
         self._device, self._faults = device, faults
         self._guard_w = GUARD * max_w
 
@@ -260,8 +264,10 @@ class GaugeIntegrator:
         """Look at the gauge, if it is time; the seconds until it wants the next look."""
         now_s = self._clock()
         if now_s >= self._next_look_s:
+            began_cpu_s = self._cpu_s()
             self.energy_j()
-            self._next_look_s = now_s + self._pace.wait_s(now_s, self._power_w, took_s=self._seen_s - now_s)
+            took_s, burnt_s = self._clock() - now_s, self._cpu_s() - began_cpu_s
+            self._next_look_s = now_s + self._pace.wait_s(now_s, self._power_w, took_s=took_s, burnt_s=burnt_s)
         return self._next_look_s - now_s
 
     def _missed_j2(self, power_w: float, now_s: float) -> float:
