@@ -185,8 +185,10 @@ ACT = """async ([act, shown]) => {
 }"""
 """Act, wait until it shows, and until the frame with it is painted."""
 
-REST = "new Promise(rested => setTimeout(() => requestIdleCallback(rested), 50))"
+REST = "ms => new Promise(rested => setTimeout(() => requestIdleCallback(rested), ms))"
 """What one act leaves to be done is not the next one's."""
+
+REST_MS, JUMP_REST_MS = 50, 1000
 
 
 def click(words: str, inside: str = "panel") -> str:
@@ -266,7 +268,7 @@ def at_scale(lab: Lab, server: Server, cells: int, rows: int) -> None:
     largest_bytes = run_all(server, kernel_id, [f"large-{number}" for number in range(cells)])
     lab.until(f"CELLS {cells:,}")
     lab.page.wait_for_timeout(3000)
-    took_ms = {name: timed_ms(lab.page, steps) for name, steps in INTERACTIONS.items()}
+    took_ms = {name: timed_ms(lab.page, steps, REST_MS) for name, steps in INTERACTIONS.items()}
     heads = ("", "median ms", "slowest ms", "times")
     table(
         f"With {cells:,} cells in the session and the notebook, and {rows:,} rows in the ledger",
@@ -285,7 +287,7 @@ def at_scale(lab: Lab, server: Server, cells: int, rows: int) -> None:
 
 
 def jumps(lab: Lab, where: str) -> None:
-    took_ms = {name: timed_ms(lab.page, steps) for name, steps in JUMPS.items()}
+    took_ms = {name: timed_ms(lab.page, steps, JUMP_REST_MS) for name, steps in JUMPS.items()}
     took_ms["of a jump, in our own code"] = lab.page.evaluate("window.ours")
     table(
         f"Jumps {where.format(lab.page.evaluate(ON_PAGE))}",
@@ -298,12 +300,12 @@ def summaries(took_ms: dict[str, list[float]]) -> list[tuple[str, str, str, int]
     return [(name, f"{statistics.median(took):.0f}", f"{max(took):.0f}", len(took)) for name, took in took_ms.items()]
 
 
-def timed_ms(page: Page, steps: list[Step]) -> list[float]:
+def timed_ms(page: Page, steps: list[Step], rest_ms: int) -> list[float]:
     took_ms = []
     for _ in range(REPEATS):
         for step in steps:
             took_ms.append(page.evaluate(ACT, step))
-            page.evaluate(REST)
+            page.evaluate(REST, rest_ms)
     return took_ms
 
 
