@@ -1,4 +1,4 @@
-"""docs/method.md says what the code does: its constants, its chassis table and its flags are the code's."""
+"""docs/method.md and docs/flags.md say what the code does: constants, chassis and flags are the code's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from jupyter_carbon import tables
 from jupyter_carbon.model import Interval
 from jupyter_carbon.report.summary import FLAGS
 
-PAGE = (Path(__file__).parents[1] / "docs/method.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "method.md").read_text(encoding="utf-8")
 NUMBER = r"[\d.]+"
 CONSTANT = rf"`([a-z_.]+)\.([A-Z_]+)`(?: \| | = )({NUMBER}(?: / {NUMBER} / {NUMBER})?)"
 STATED = re.findall(CONSTANT, PAGE)
@@ -58,7 +59,8 @@ def test_an_unknown_buildings_pue_is_the_tables():
 
 
 def test_the_flags_are_those_that_a_record_may_carry():
-    stated = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", PAGE, re.MULTILINE))
+    page = (DOCS / "flags.md").read_text(encoding="utf-8")
+    stated = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", page, re.MULTILINE))
     assert stated == dict(FLAGS)
 
 
