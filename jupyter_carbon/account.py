@@ -85,7 +85,7 @@ class Account:
                 cost = footprint(shares, window.duration_s, then)
                 between.append(cost)
                 totals = totals.with_between(window.duration_s, cost)
-            meter.learn_from_cells()
+            meter.learned.from_cells()
             self._totals = totals
         return between
 
@@ -95,8 +95,8 @@ def _between(meter: Meter, a: Reading, b: Reading) -> Window:
     window, tail = meter.between(a, b), meter.take_tail(a)
     after = None if tail is None else meter.after(tail)
     if tail is None or after is None:
-        meter.learn(window, idle=True)
+        meter.learned.from_pause(window)
         return window
     if not tail.is_cut:
-        meter.learn(meter.between(tail.end, b), idle=True)
+        meter.learned.from_pause(meter.between(tail.end, b))
     return without(window, after)

@@ -375,7 +375,7 @@ def _metered(world: World, meter: Meter, schedule: Schedule) -> list[tuple[float
             world.at(min(next_s, tick_s))
             if world.now_s >= tick_s:
                 meter.tick()
-                meter.learn_from_cells()
+                meter.learned.from_cells()
                 tick_s = world.now_s + 1.0
 
     look(1.0)  # it looks once when it starts

@@ -210,7 +210,7 @@ def told(machine: Machine, folder: Path) -> Iterator[Told]:
     for meter in kernels.meters:  # what a session does between cells: idle power is learned
         meter.end(meter.begin())
         for a, b in meter.take_stretches():
-            meter.learn(meter.between(a, b), idle=True)
+            meter.learned.from_pause(meter.between(a, b))
     kernels.at(REST_S, working=False)
     cells = [meter.begin() for meter in kernels.meters]
     kernels.look(REST_S + CELL_S, working=True)

@@ -32,7 +32,7 @@ COARSE_S = 0.2
 IDLE_LEARNED = Interval(0.7, 1.0, 1.1)
 IDLE_FROM_TABLE = Interval(0.33, 1.0, 2.0)
 """Idle power over its likely value: a learned one moves with temperature, and the stretches it comes from may hold 5 %
-of busy CPUs (`meter.IDLE_BUSY_SHARE`), some 4 % of TDP beside 8; the tables' 0.15 TDP lies in 0.05 to 0.30."""
+of busy CPUs (`learned.IDLE_BUSY_SHARE`), some 4 % of TDP beside 8; the tables' 0.15 TDP lies in 0.05 to 0.30."""
 
 
 def attribute(window: Window, context: Context) -> tuple[tuple[Share, ...], tuple[str, ...]]:

@@ -1,8 +1,7 @@
 """Readings at the edges of a cell, and the windows between them.
 
 A window is a subtraction.  Where cells run at the same time (subshells) each stretch between two edges is split among
-those alive in it; where none runs, the stretch belongs to the session.  What the meter learns from finished stretches
-(idle power, recent power) it learns in :meth:`Meter.learn`, off the cell's path.
+those alive in it; where none runs, the stretch belongs to the session.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 from jupyter_carbon.meter.edges import SETTLED_S, TRIM_FROM_S, TRIM_TO_S, Moment, both, own_part, settled, with_joules
-from jupyter_carbon.meter.faults import not_counted
 from jupyter_carbon.meter.frozen import note_frozen
 from jupyter_carbon.meter.gpus import Gpus
+from jupyter_carbon.meter.learned import Learned
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.meter.short_cells import Bursts
 from jupyter_carbon.meter.tail import LEAST_LOOK_S, LOOK_S, Tail
@@ -29,18 +28,12 @@ from jupyter_carbon.value import replace
 SEARCH_FROM_S = 0.05
 """Cells longer than this have their child processes looked for once more at their end."""
 
-IDLE_FROM_S = 0.5
-IDLE_BUSY_SHARE = 0.05
-"""Idle power is learned from stretches between cells at least this long in which the machine did next to nothing."""
-
 SLOW_LOOK_S, SLOW_RATION = 1e-3, 1000.0
 """A driver that takes longer than this to answer is let rest for so many times as long between two looks."""
 LEAST_REST_S = 0.001
 KEPT_TIMES = 3
 GIVEN_UP_S = 1e-4
 """Whoever gives Python's lock up for less may have it back before a waiting thread has woken."""
-
-KEPT_WINDOWS = 1024
 
 Stretch = tuple[Reading, Reading]
 NOTHING: Mapping[str, float] = {}
@@ -83,7 +76,7 @@ class Meter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lock = threading.Lock()
-        self._clock, self._tree, self._busy, self._n_cpu = clock, tree, busy, n_cpu
+        self._clock, self._tree, self._busy = clock, tree, busy
         self._sources: tuple[PowerSource, ...] = tuple(sources)
         self._gpus = Gpus(clock)
         for source in self._sources:
@@ -95,14 +88,9 @@ class Meter:
         self._open: list[Running] = []
         self._unsettled: Running | None = None  # a cell whose beginning is to be known better
         self._blocks: list[weakref.ref[Running]] = []  # a block that nobody ends is forgotten
-        # Replaced whole, never changed: a window holds what was known when it was closed.
-        self._idle_w: Mapping[str, float] = dict(idle_w or {})  # an earlier session's, until this one has seen better
-        self._recent_w: Mapping[str, float] = {}
-        self._j_per_cpu_s: Mapping[str, float] = {}
-        self._idle_seen: dict[str, tuple[float, float]] = {}
+        self._learned = Learned(n_cpu, idle_w or {})
         self._between: deque[Stretch] = deque()  # not bounded: what is dropped here would be joules of nobody
         self._tails: deque[Tail] = deque()  # of stretches that are to be taken
-        self._to_learn: deque[Window] = deque(maxlen=KEPT_WINDOWS)
         self._short = Bursts()
         self._joined_s: dict[str, float] = {}
         self._looks_s: deque[float] = deque(maxlen=KEPT_TIMES)
@@ -120,9 +108,9 @@ class Meter:
         return self._sources
 
     @property
-    def idle_w(self) -> Mapping[str, float]:
-        """The machine's idle power by device, as far as it was learned."""
-        return self._idle_w
+    def learned(self) -> Learned:
+        """What it has learned of its devices."""
+        return self._learned
 
     @property
     def gpus(self) -> Gpus:
@@ -157,12 +145,7 @@ class Meter:
             self._cut_tail(now)
             self._close_stretch(now)
             self._sources = tuple(new if source is old else source for source in self._sources)
-            forgotten = {domain.device for domain in old.domains}
-            self._idle_w, self._recent_w, self._j_per_cpu_s = (
-                {device: known for device, known in learned.items() if device not in forgotten}
-                for learned in (self._idle_w, self._recent_w, self._j_per_cpu_s)
-            )
-            self._idle_seen = {d: seen for d, seen in self._idle_seen.items() if d not in forgotten}
+            self._learned.forget({domain.device for domain in old.domains})
             self._last = self._last_tick = self._read()
         old.close()
 
@@ -181,7 +164,7 @@ class Meter:
                 running.level_w = self._gpus.level_w(self._last, now, running.behind)
                 if self._tail is None or not self._tail.devices:
                     counted = now
-                    now = self._short.without_burst(self._last, now, self._idle_w, self._gpus.presence)
+                    now = self._short.without_burst(self._last, now, self._learned.idle_w, self._gpus.presence)
                     if self._stepped and now is counted:
                         self._unsettled = running
             self._close_stretch(now)
@@ -233,7 +216,7 @@ class Meter:
                     window = replace(window, flags=(*window.flags, *behind))
                 if not waited and not self._open and self._gpus.may_be_ours:
                     self._tail = running.tail = Tail(before, now, self._gpus.cards, running.level_w)
-        self._to_learn.append(window)
+        self._learned.keep(window)
         return window
 
     def mark(self) -> Running:
@@ -277,14 +260,14 @@ class Meter:
             if self._open:  # a counter that was told ahead of its moves stands still where power falls, as it does then
                 note_frozen(self._sources, self._before_tick, self._last_tick)
             if self._tail is not None:
-                self._tail.look(self._last_tick, self._gpus.presence, self._idle_w)
+                self._tail.look(self._last_tick, self._gpus.presence, self._learned.idle_w)
             return self._last_tick
 
     def after(self, tail: Tail) -> Window | None:
         """What devices did for a cell after its end, as far as it is known; None where they did nothing."""
         if not tail.devices:
             return None
-        return tail.window(self.between(tail.began, tail.end), self.between(tail.end, tail.rest), self._idle_w)
+        return tail.window(self.between(tail.began, tail.end), self.between(tail.end, tail.rest), self._learned.idle_w)
 
     def leave(self) -> None:
         """Nobody looks any more at what devices go on doing."""
@@ -330,50 +313,6 @@ class Meter:
         while self._tails and self._tails[0].began.t_s < began.t_s:
             self._tails.popleft()
         return self._tails.popleft() if self._tails and self._tails[0].began.t_s == began.t_s else None
-
-    def learn(self, window: Window, *, idle: bool) -> None:
-        """Idle power from a stretch between cells; recent power and joules per CPU second from a cell's."""
-        if any(":" not in flag for flag in window.flags) or window.duration_s < IDLE_FROM_S:  # a doubt about all
-            return
-        doubted = {flag.partition(":")[2] for flag in not_counted(window.flags)}
-        seconds = window.duration_s
-        watts = {
-            domain: energy_j / seconds
-            for domain, energy_j in window.energy_j.items()
-            if domain.component != "ram" and domain.device not in doubted
-        }
-        quiet = window.machine_busy_s <= IDLE_BUSY_SHARE * self._n_cpu * seconds
-        if idle:
-            for domain, power_w in watts.items():
-                if seconds < 10.0 * domain.step_s:
-                    continue
-                if domain.component == "gpu":
-                    if window.gpu_busy_s.get(domain.device, (0.0, 0.0))[1] > IDLE_BUSY_SHARE * seconds:
-                        continue
-                    # Drivers seldom say that a device rests: the least mean power seen is the nearest to it.
-                    self._idle_w = {
-                        **self._idle_w,
-                        domain.device: min(power_w, self._idle_w.get(domain.device, power_w)),
-                    }
-                elif quiet:
-                    seen_j, seen_s = self._idle_seen.get(domain.device, (0.0, 0.0))
-                    seen_j, seen_s = seen_j + power_w * seconds, seen_s + seconds
-                    self._idle_seen[domain.device] = (seen_j, seen_s)
-                    self._idle_w = {**self._idle_w, domain.device: seen_j / seen_s}
-            return
-        self._recent_w = {**self._recent_w, **{d.device: w for d, w in watts.items() if seconds >= 10.0 * d.step_s}}
-        if window.machine_busy_s >= 0.2:
-            per_cpu_s = {
-                d.device: max(0.0, w - self._idle_w.get(d.device, 0.0)) * seconds / window.machine_busy_s
-                for d, w in watts.items()
-                if d.component == "cpu" and d.device in self._idle_w
-            }
-            self._j_per_cpu_s = {**self._j_per_cpu_s, **per_cpu_s}
-
-    def learn_from_cells(self) -> None:
-        """What the cells since the last call have taught."""
-        while self._to_learn:
-            self.learn(self._to_learn.popleft(), idle=False)
 
     def close(self) -> None:
         """Close all sources."""
@@ -475,7 +414,7 @@ class Meter:
         tail = self._tail
         if tail is None:
             return ()
-        working = tail.cut(now, self._gpus.presence, self._idle_w)
+        working = tail.cut(now, self._gpus.presence, self._learned.idle_w)
         if tail.devices:  # what a short cell owed is in its number now
             self._short.forget(tail.devices)
         return working
@@ -542,9 +481,9 @@ class Meter:
             energy_j,
             cpu_s,
             busy_s,
-            self._idle_w,
-            self._recent_w,
-            self._j_per_cpu_s,
+            self._learned.idle_w,
+            self._learned.recent_w,
+            self._learned.j_per_cpu_s,
             gpu_busy_s,
             self._gpus.presence_during(began.t_s, now.t_s),
             tuple(flags),

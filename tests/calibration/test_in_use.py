@@ -143,8 +143,8 @@ def test_a_session_without_a_pause_begins_with_the_idle_watts_that_were_stored(m
     stored(session, tmp_path, Calibration(idle_w={"package-0": 30.0}, idle_at="2026-11-22"))
     session.close()
     session = opened()
-    assert session.meter.idle_w == {"package-0": 30.0}
-    window = Window(1.0, dict.fromkeys(session.meter.domains, 100.0), 0.0, 0.0, session.meter.idle_w)
+    assert session.meter.learned.idle_w == {"package-0": 30.0}
+    window = Window(1.0, dict.fromkeys(session.meter.domains, 100.0), 0.0, 0.0, session.meter.learned.idle_w)
     [share] = [s for s in attribute(window, session.context())[0] if s.domain.component == "cpu"]
     # 30 J of 100 J are idle, known as learned ones are: 30 % less to 10 % more, and not to half or twice.
     idle_j, ours = share.idle_energy_j, session.context().idle_share

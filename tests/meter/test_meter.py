@@ -193,8 +193,8 @@ def test_idle_power_is_learned_while_the_machine_rests(bench):
     bench.passes(20, 20 * 12.5, busy_s=0.5)
     bench.meter.begin()
     for window in between_cells(bench.meter):
-        bench.meter.learn(window, idle=True)
-    assert bench.meter.idle_w == {"package-0": 12.5}
+        bench.meter.learned.from_pause(window)
+    assert bench.meter.learned.idle_w == {"package-0": 12.5}
 
 
 def test_idle_power_is_not_learned_from_a_busy_neighbour(bench):
@@ -202,8 +202,8 @@ def test_idle_power_is_not_learned_from_a_busy_neighbour(bench):
     bench.passes(20, 20 * 80, busy_s=60)
     bench.meter.begin()
     for window in between_cells(bench.meter):
-        bench.meter.learn(window, idle=True)
-    assert bench.meter.idle_w == {}
+        bench.meter.learned.from_pause(window)
+    assert bench.meter.learned.idle_w == {}
 
 
 @pytest.mark.parametrize(
@@ -216,18 +216,18 @@ def test_idle_power_is_not_learned_from_a_busy_neighbour(bench):
     ],
 )
 def test_only_a_doubt_about_the_count_itself_teaches_nothing(bench, flags, taught):
-    bench.meter.learn(Window(20.0, {PACKAGE: 250.0}, 0.0, 0.0, flags=flags), idle=True)
-    assert bench.meter.idle_w == taught
+    bench.meter.learned.from_pause(Window(20.0, {PACKAGE: 250.0}, 0.0, 0.0, flags=flags))
+    assert bench.meter.learned.idle_w == taught
 
 
 def test_a_cell_teaches_joules_per_cpu_second(bench):
     bench.passes(20, 200)
     cell = bench.meter.begin()
     for window in between_cells(bench.meter):
-        bench.meter.learn(window, idle=True)
+        bench.meter.learned.from_pause(window)
     bench.passes(10, 100 + 10 * 25, own_s=10, busy_s=10)
     bench.meter.end(cell)
-    bench.meter.learn_from_cells()
+    bench.meter.learned.from_cells()
     window = bench.meter.end(bench.meter.begin())
     assert window.j_per_cpu_s == {"package-0": pytest.approx(25)}
     assert window.recent_w == {"package-0": pytest.approx(35)}

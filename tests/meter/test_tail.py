@@ -108,7 +108,7 @@ class Bench:
         self.rests(2)
         self.meter.end(self.meter.begin(), waited=True)
         self.account.settle([], self.meter, CONTEXT)
-        assert self.meter.idle_w["gpu0"] == pytest.approx(REST_W)
+        assert self.meter.learned.idle_w["gpu0"] == pytest.approx(REST_W)
 
     def cell(self, seconds: float = 1.0, **work: float) -> tuple[Running, Window]:
         running = self.meter.begin()
@@ -383,13 +383,13 @@ def test_idle_power_is_not_learned_from_a_tail(bench):
     bench.works(3)
     bench.meter.end(bench.meter.begin(), waited=True)
     bench.account.settle([], bench.meter, CONTEXT)
-    assert "gpu0" not in bench.meter.idle_w
+    assert "gpu0" not in bench.meter.learned.idle_w
     assert running.tail.is_cut
     bench.cell(1)
     bench.works(2)
     bench.rests(3, 40.0)
     bench.between_j()
-    assert bench.meter.idle_w["gpu0"] == pytest.approx(40)  # of the seconds behind it
+    assert bench.meter.learned.idle_w["gpu0"] == pytest.approx(40)  # of the seconds behind it
 
 
 def test_what_goes_on_for_longer_than_a_launch_can_is_no_cells(bench):
@@ -400,7 +400,7 @@ def test_what_goes_on_for_longer_than_a_launch_can_is_no_cells(bench):
     assert running.tail.is_cut
     assert bench.told(running, window).energy_j.likely == pytest.approx(300 + LONGEST_S * 270)
     assert bench.between_j() == pytest.approx(LONGEST_S * 30 + (100 - LONGEST_S) * 300)
-    assert bench.meter.idle_w["gpu0"] == pytest.approx(REST_W)
+    assert bench.meter.learned.idle_w["gpu0"] == pytest.approx(REST_W)
 
 
 def test_nothing_is_looked_at_more_often_once_it_is_over(bench):
@@ -453,4 +453,4 @@ def test_rest_is_not_learned_while_somebody_computes(bench):
     bench.rests(2, 200.0, others=0.6)
     bench.meter.end(bench.meter.begin(), waited=True)
     bench.account.settle([], bench.meter, CONTEXT)
-    assert bench.meter.idle_w == {}
+    assert bench.meter.learned.idle_w == {}

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from jupyter_carbon.account import Account
 from jupyter_carbon.footprint import record
 from jupyter_carbon.meter.attribution import attribute
-from jupyter_carbon.meter.meter import KEPT_WINDOWS, Meter, Running
+from jupyter_carbon.meter.learned import KEPT_WINDOWS
+from jupyter_carbon.meter.meter import Meter, Running
 from jupyter_carbon.meter.processes import ProcessTree
 from jupyter_carbon.meter.tail import without
 from jupyter_carbon.model import CarbonIntensity, CellRun, Context, Domain, Interval, Reading, WallModel, Window
@@ -361,8 +362,8 @@ def test_a_doubt_about_one_device_does_not_keep_the_others_from_learning(machine
     machine.now_s, machine.joules[PACKAGE], machine.joules[CARD] = 20.0, 240.0, 500.0
     kernel.meter.end(kernel.meter.begin())
     for window in between_cells(kernel.meter):
-        kernel.meter.learn(window, idle=True)
-    assert kernel.meter.idle_w == {"package-0": pytest.approx(12.0)}
+        kernel.meter.learned.from_pause(window)
+    assert kernel.meter.learned.idle_w == {"package-0": pytest.approx(12.0)}
 
 
 def test_a_source_is_swapped_without_a_joule_of_the_old_in_the_new(machine, kernel):
