@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from jupyter_carbon.meter.faults import not_counted
 from jupyter_carbon.model import Domain, Window
+from jupyter_carbon.turns import in_turns
 
 IDLE_FROM_S = 0.5
 IDLE_BUSY_SHARE = 0.05
@@ -39,7 +40,7 @@ class Learned:
 
     def from_cells(self) -> None:
         """What the cells since the last call have taught."""
-        while self._cells:
+        for _ in in_turns(range(len(self._cells))):
             self._from_cell(self._cells.popleft())
 
     def _from_cell(self, window: Window) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from jupyter_carbon.meter.edges import SETTLED_S, TRIM_FROM_S, TRIM_TO_S, Moment, both, own_part, settled, with_joules
@@ -300,13 +300,16 @@ class Meter:
         time.sleep(GIVEN_UP_S)
         return self._clock() - began_s
 
-    def take_stretches(self) -> tuple[Stretch, ...]:
+    def take_stretches(self) -> Iterator[Stretch]:
         """The stretches between cells since the last call, from reading to reading, each once.  The last one is kept
         back for a moment, while its end may still be known better."""
         with self._lock:
             self._settle()
-            kept_back = 0 if self._unsettled is None else 1
-            return tuple(self._between.popleft() for _ in range(len(self._between) - kept_back))
+            count = len(self._between) - (0 if self._unsettled is None else 1)
+        for _ in range(count):
+            with self._lock:  # one by one: a cell's edge would wait for all of them
+                stretch = self._between.popleft()
+            yield stretch
 
     def take_tail(self, began: Reading) -> Tail | None:
         """What devices went on doing in the stretch that began there, if they did; given once, stretch by stretch."""
