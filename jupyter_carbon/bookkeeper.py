@@ -54,13 +54,12 @@ class Bookkeeper:
     ) -> None:
         """A run has ended: one append.  `goes_on`: its devices may, so it will be told once more."""
         if self._journal is not None:
-            tell = self._journal.tail if goes_on else self._journal.end
             try:
                 try:
-                    tell(run.id, window, status, intensity, course)
+                    self._journal.end(run.id, window, status, intensity, course, goes_on=goes_on)
                 except KeyError:  # an interrupt broke its first end off: what is told twice is stored once
                     self._journal.begin(run)
-                    tell(run.id, window, status, intensity, course)
+                    self._journal.end(run.id, window, status, intensity, course, goes_on=goes_on)
             except LedgerError as err:
                 self.warn(str(err))
 

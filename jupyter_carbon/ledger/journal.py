@@ -159,31 +159,22 @@ class Journal:
         status: Status,
         intensity: CarbonIntensity | None = None,
         course: Course = (),
+        *,
+        goes_on: bool = False,
     ) -> None:
         """A run ended; KeyError for one that never began, or was told for good.  `intensity` is that of its own time,
-        if it is known."""
+        if it is known.  `goes_on`: its devices may, so it is told once more."""
         if os.getpid() != self._pid:
             return
         with self._lock:
-            run = self._open.pop(run_id)
-            line = self._line("end", run_id, status, window, run.known, self._grid(intensity, course))
-            self._append(line, run)
-
-    def tail(
-        self,
-        run_id: str,
-        window: Window,
-        status: Status,
-        intensity: CarbonIntensity | None = None,
-        course: Course = (),
-    ) -> None:
-        """The same, but its devices may go on: `end` follows, or this once more."""
-        if os.getpid() != self._pid:
-            return
-        with self._lock:
-            run = self._open[run_id]
-            run.checkpoint = self._line("tail", run_id, status, window, run.known, self._grid(intensity, course))
-            self._append(run.checkpoint)
+            run, kind = self._open[run_id], "tail" if goes_on else "end"
+            line = self._line(kind, run_id, status, window, run.known, self._grid(intensity, course))
+            if goes_on:
+                run.checkpoint = line
+                self._append(line)
+            else:
+                del self._open[run_id]
+                self._append(line, run)
 
     # --- on the ticker's thread -------------------------------------------------------------------------------
 

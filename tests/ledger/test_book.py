@@ -91,10 +91,10 @@ def test_a_drain_moves_what_is_new_and_leaves_what_is_open(ledger: Ledger, journ
 
 def test_a_run_whose_devices_go_on_is_read_at_once_and_moved_when_it_is_told_for_good(ledger: Ledger, journal: Journal):
     journal.begin(a_run("launch"))
-    journal.tail("launch", a_window(40.0), "ok")
+    journal.end("launch", a_window(40.0), "ok", goes_on=True)
     assert ledger.drain(journal) == 0
     assert [record.footprint.machine_energy_j.likely for record in ledger.records()] == [44.0]
-    journal.tail("launch", a_window(50.0), "ok")
+    journal.end("launch", a_window(50.0), "ok", goes_on=True)
     journal.end("launch", a_window(60.0), "ok")
     assert ledger.drain(journal) == 1
     assert stored(ledger) == ["launch"]

@@ -489,22 +489,22 @@ def joules(path: Path) -> list[float]:
 def test_a_run_whose_devices_go_on_is_there_at_once_and_told_anew_by_its_last_line(journal: Journal):
     run = a_run()
     journal.begin(run)
-    journal.tail(run.id, a_window(40.0), "ok")
+    journal.end(run.id, a_window(40.0), "ok", goes_on=True)
     path = the_path(journal)
     assert joules(path) == [44.0]
     assert next(iter(replay(path, running=True))).flags == ()  # it does not run any more
-    journal.tail(run.id, a_window(50.0), "ok")
+    journal.end(run.id, a_window(50.0), "ok", goes_on=True)
     assert joules(path) == [54.0]
     journal.end(run.id, a_window(60.0), "ok")
     assert joules(path) == [64.0]
     with pytest.raises(KeyError):
-        journal.tail(run.id, a_window(), "ok")
+        journal.end(run.id, a_window(), "ok", goes_on=True)
 
 
 def test_a_run_whose_devices_went_on_when_its_session_was_killed_has_ended_as_it_did(journal: Journal):
     run = a_run()
     journal.begin(run)
-    journal.tail(run.id, a_window(), "error")
+    journal.end(run.id, a_window(), "error", goes_on=True)
     path = the_path(journal)
     journal._let_go()  # as the machine's kernel does when a process ends
     header = path.read_text().replace(f",{os.getpid()},", ",999999999,", 1)
@@ -519,7 +519,7 @@ def test_a_run_whose_devices_go_on_moves_with_its_session_into_the_next_file(tmp
     journal.flush()
     run = a_run()
     journal.begin(run)
-    journal.tail(run.id, a_window(40.0), "ok")
+    journal.end(run.id, a_window(40.0), "ok", goes_on=True)
     old = the_path(journal)
     journal.flush()
     assert the_path(journal) != old
